@@ -1,0 +1,91 @@
+#ifndef HZ_HTTP_SERVER_H
+#define HZ_HTTP_SERVER_H
+/*
+ * server - HTTP/1.1 for one loop: connections in, requests to a handler, answers out.
+ *
+ * An idle kept connection holds neither task nor buffer. A request runs as a task; a client that
+ * leaves, or closes its sending side, stops that task with ERR_CLIENT_GONE.
+ *
+ * Owner:    the server owns connections and requests; a handler borrows its request until it returns.
+ * Thread:   one server a loop; acceptor (below) spreads new connections over several.
+ * Suspends: handlers and the reply functions.
+ */
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "loop/task.h"
+#include "net/stream.h"
+#include "wire/http1.h"
+
+struct http_server;
+struct http_request;
+
+/* Must answer with one of the reply functions below before it returns; if it returns without
+ * having answered, the client gets a 500. */
+typedef void http_handler_fn(struct task *t, struct http_request *r, void *arg);
+/* Answers what failed before there was a request to handle (bad HTTP, head too large, ...). */
+typedef void http_refuse_fn(struct http_request *r, enum err err, const char *detail, struct buf *body,
+                            void *arg);
+
+struct http_server_options {
+    http_handler_fn *handler;
+    http_refuse_fn *refuse; /* optional: writes a JSON body for a refusal */
+    void *arg;
+    SSL_CTX *tls; /* NULL: plain */
+    int64_t keep_alive_ms, head_timeout_ms, body_timeout_ms, write_timeout_ms;
+    size_t max_body_bytes;
+    size_t max_connections; /* of this loop; 0 = no limit */
+    size_t request_arena_bytes; /* hard limit of a request's memory besides its body */
+};
+
+struct http_request {
+    struct http_head head; /* text lives as long as the request */
+    struct arena arena;
+    struct str body; /* read whole before the handler runs */
+    int64_t started_ns;
+    int64_t bytes_out;
+    int status;           /* of the answer, once begun */
+    bool is_answered;     /* the head of an answer went out */
+    bool is_closing;      /* the connection ends after this answer */
+    bool is_chunked_out;
+    struct http_connection_in *connection;
+    struct address peer;
+};
+
+struct http_server *http_server_create(struct loop *l, const struct http_server_options *options);
+/* Loop thread: takes an accepted descriptor. */
+void http_server_take(struct http_server *s, int fd, const struct address *peer);
+/* Idle connections are closed, those in a request answer it with `Connection: close`. */
+void http_server_drain(struct http_server *s);
+size_t http_server_connections(const struct http_server *s);
+/* All connections closed; after the loop has no tasks left. */
+void http_server_destroy(struct http_server *s);
+
+/* A whole answer. `headers` as "name: value\r\n"..., may be empty; Content-Length, Connection and
+ * Date are added. */
+enum err http_reply(struct task *t, struct http_request *r, int status, struct str headers,
+                    struct str body) HZ_MUST_USE;
+/* A stream: begin, any number of parts, end. Chunked coding. Nothing of the head is sent before the
+ * first part, so that both share a packet; http_reply_end with a last part shares it, too. */
+enum err http_reply_begin(struct task *t, struct http_request *r, int status, struct str headers) HZ_MUST_USE;
+enum err http_reply_part(struct task *t, struct http_request *r, struct str part) HZ_MUST_USE;
+enum err http_reply_end(struct task *t, struct http_request *r, struct str last_part) HZ_MUST_USE;
+
+/* ---- one listening socket for several servers ---- */
+
+struct acceptor;
+struct acceptor_target {
+    struct loop *loop;
+    struct http_server *server;
+};
+/* Listens at host:port (port 0: any) and accepts on the first target's loop; each connection goes to
+ * the target that has fewest. ERR_IO with the reason (port in use, ...) in `fail`. */
+enum err acceptor_open(const char *host, int port, const struct acceptor_target *targets,
+                       size_t count, struct acceptor **out, struct fail *fail) HZ_MUST_USE;
+/* Starts accepting: on the first target's loop thread, or before it runs. */
+void acceptor_start(struct acceptor *a);
+void acceptor_stop(struct acceptor *a);
+int acceptor_port(const struct acceptor *a);
+void acceptor_destroy(struct acceptor *a);
+
+#endif

@@ -1,0 +1,96 @@
+#ifndef HZ_LEDGER_LEDGER_H
+#define HZ_LEDGER_LEDGER_H
+/*
+ * ledger - every attempt at a provider as one durable row of table `transfer`.
+ *
+ * Loops hand rows to the committer thread, which writes what has gathered as one transaction (group
+ * commit) and tells the loops. While a call is in flight it stands in a slot of a small memory-mapped
+ * file; slots found at start belong to attempts that a crash left unfinished: they become rows with
+ * usage source "unknown", charged at their estimate.
+ *
+ * Owner:    rows handed in are copied to a heap record that belongs to the committer until it has
+ *           answered; a task may give up the wait, never the record.
+ * Thread:   ledger_open/close by the main thread; ledger_name, slots and ledger_settle on loops.
+ * Suspends: ledger_settle.
+ * Errors:   ERR_STORE.
+ */
+
+#include "loop/task.h"
+#include "model/usage.h"
+
+struct ledger;
+
+struct ledger_options {
+    struct str store_url;
+    struct str spool_path;  /* SQLite file that takes settles while the database is away */
+    struct str slots_path;
+    size_t slots_count;
+    unsigned node;
+    bool spools_when_down;
+    int64_t down_wait_ms;   /* a settle waits this long for the database before it is spooled (5000) */
+};
+
+/* Opens, migrates, drains the spool, turns left slots into unknown rows, folds rows after the last
+ * rollup, starts the committer. */
+enum err ledger_open(const struct ledger_options *options, struct ledger **out, struct fail *fail) HZ_MUST_USE;
+/* Writes what was handed in, then ends the committer. */
+void ledger_close(struct ledger *l);
+
+/* The number of an interned name; made durable with the first row that uses it. Names from outside
+ * must be bounded in length by the caller (128). Thread-safe; 0 for an empty name. */
+uint32_t ledger_name(struct ledger *l, struct str text);
+
+/* Values are stored: they never change. */
+enum transfer_kind { TRANSFER_HOLD = 1, TRANSFER_SETTLE = 2, TRANSFER_ADJUST = 3, TRANSFER_CREDIT = 4 };
+enum attempt_status {
+    ATTEMPT_OK = 1,             /* a whole answer */
+    ATTEMPT_FAILED = 2,         /* the provider failed: see error */
+    ATTEMPT_CLIENT_GONE = 3,    /* the client left; what passed is billed */
+    ATTEMPT_CONTENT_FILTER = 4, /* refused by the provider's filter; billed */
+    ATTEMPT_BROKEN = 5,         /* the stream broke after content; what passed is billed */
+    ATTEMPT_CRASHED = 6         /* found in a slot after a crash */
+};
+
+/* One row. Names are ids of ledger_name. */
+struct transfer {
+    int64_t operation_id;
+    int32_t attempt;  /* 1.. within the operation */
+    enum transfer_kind kind;
+    uint32_t debit_account;  /* who pays: the caller's account */
+    uint32_t credit_account; /* who earns: the provider's account */
+    int64_t amount_nusd;
+    bool is_unpriced;
+    uint32_t key, feature, provider, deployment, model, region;
+    uint8_t tier;      /* enum tier */
+    uint8_t operation; /* enum llm_operation */
+    struct usage usage;
+    enum usage_source usage_source;
+    enum attempt_status status;
+    int32_t http_status; /* the provider's, 0 if none came */
+    uint32_t error;      /* interned error name, 0 if none */
+    int64_t started_ms;  /* wall clock */
+    int32_t duration_ms;
+    int32_t first_content_ms; /* -1 if none */
+    bool is_stream;
+    bool is_fallback;
+    struct str correlation_id; /* only if the caller gave it; else at = NULL (it is the operation's) */
+};
+
+/* Durable when this returns OK (in the database or in the spool). */
+enum err ledger_settle(struct task *t, struct ledger *l, const struct transfer *rows, size_t count) HZ_MUST_USE;
+/* Hands over without waiting (ledger.wait: false). */
+void ledger_post(struct ledger *l, const struct transfer *rows, size_t count);
+
+/* An attempt in flight: filled before the request is sent, released after its row is durable.
+ * `row` holds the estimate as amount. NULL when all slots are taken: refuse with ERR_BUSY. */
+struct ledger_slot;
+struct ledger_slot *ledger_slot_take(struct ledger *l, const struct transfer *row);
+void ledger_slot_release(struct ledger *l, struct ledger_slot *slot);
+
+bool ledger_is_healthy(struct ledger *l); /* the last commit reached the database */
+
+/* `huntaze verify ledger`: hash chain, uniqueness, rollups equal to rows, settled sums. Prints to
+ * out, returns ERR_STORE if anything is wrong. Works on a running system. */
+enum err ledger_verify(struct str store_url, struct buf *out, bool *is_sound) HZ_MUST_USE;
+
+#endif

@@ -1,0 +1,145 @@
+#ifndef HZ_LLM_LLM_H
+#define HZ_LLM_LLM_H
+/*
+ * llm - provider dialects: pure translation between what our clients speak (OpenAI's API) and what
+ * a deployment takes and answers. No I/O, no task, no clock.
+ *
+ * Requests are forwarded byte for byte except for what must change. Facts about providers:
+ * their traps are named where they are handled.
+ *
+ * Owner: results live in the arena or buf that the caller gave.
+ */
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "model/deployment.h"
+#include "model/usage.h"
+
+enum llm_operation { LLM_CHAT, LLM_EMBEDDINGS, LLM_OPERATIONS };
+
+/* ---- the client's request (llm/request.c) ---- */
+
+/* What the gateway needs to know of a request, read in one pass over the top level. The document
+ * was validated by json_check. */
+struct llm_request {
+    enum llm_operation operation;
+    struct str body;           /* the client's document */
+    struct str model;          /* decoded; empty if absent */
+    struct str messages;       /* raw array (chat) */
+    struct str input;          /* raw (embeddings) */
+    bool is_stream;
+    bool wants_usage;          /* stream_options.include_usage */
+    bool has_tools;
+    bool has_images;
+    bool wants_json_object;
+    bool wants_json_schema;
+    bool wants_base64;         /* embeddings: encoding_format base64 */
+    int64_t n;                 /* choices; 1 if absent */
+    int64_t max_tokens;        /* from either field; 0 if absent */
+    int64_t input_estimate;    /* tokens by heuristic (llm/count.h), for unknown and counted rows */
+};
+
+/* Reads and validates types: ERR_BAD_REQUEST with fail->param and a sentence that says what is
+ * allowed (model not a string, messages absent, not an array or empty, an empty prompt, stream not
+ * boolean, n < 1, max_tokens < 1, ...). */
+enum err llm_request_read(struct arena *a, enum llm_operation operation, struct str body,
+                          struct llm_request *out, struct fail *fail) HZ_MUST_USE;
+
+/* May this deployment serve it? ERR_BAD_REQUEST (code unsupported) names what it lacks: tools,
+ * images, JSON schema, ... */
+enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,
+                          struct fail *fail) HZ_MUST_USE;
+
+/* ---- to the provider (llm/outbound.c) ---- */
+
+struct llm_outbound {
+    struct str target;  /* path and query */
+    struct str headers; /* "name: value\r\n"..., without Host, Content-Length */
+    struct str body;
+};
+/* Includes the credential header: never log the result. */
+enum err llm_outbound_build(struct arena *a, const struct llm_request *r,
+                            const struct deployment *d, struct llm_outbound *out,
+                            struct fail *fail) HZ_MUST_USE;
+
+/* ---- from the provider, whole (llm/inbound.c) ---- */
+
+struct llm_answer {
+    struct usage usage;
+    bool has_usage;          /* stated by the provider (a stated zero counts) */
+    bool is_content_filter;  /* refused: an answer, not a failure */
+    int64_t output_estimate; /* tokens by heuristic, when usage is missing */
+    struct str finish_reason;
+    struct str response_model;
+};
+
+/* Metadata that may go into answers without breaking clients. */
+struct llm_answer_options {
+    bool is_simulated; /* adds "simulated": true */
+};
+
+/* A 200 body, rewritten for the client into `out` (think tags moved to reasoning_content, null
+ * tool_calls dropped, float embeddings to base64 where asked, ...). ERR_UPSTREAM_BROKEN when it is
+ * not an answer (empty, HTML, no choices, or {"error":...} under 200). */
+enum err llm_answer_read(struct arena *a, const struct llm_request *r, const struct deployment *d,
+                         const struct llm_answer_options *options, struct str body,
+                         struct buf *out, struct llm_answer *answer, struct fail *fail) HZ_MUST_USE;
+
+/* An error body of any of the four shapes (or HTML, or nothing), normalised. */
+struct llm_error {
+    struct str message; /* never empty */
+    struct str type;
+    struct str param;   /* may be empty */
+    struct str code;    /* may be empty; numeric codes as text */
+    bool is_content_filter;
+    bool is_context_length;
+    bool is_quota_exhausted; /* insufficient_quota and its kin: waiting does not help */
+};
+void llm_error_read(struct arena *a, int status, struct str body, struct llm_error *out);
+
+/* {"error":{"message","type","param","code"[,"correlation_id"]}} */
+void llm_error_write(struct buf *out, const struct llm_error *error, struct str correlation_id);
+
+/* ---- from the provider, streaming (llm/stream.c) ---- */
+
+enum { LLM_STREAM_CHOICES_MAX = 128 };
+struct llm_stream;
+/* One for each attempt; freed with llm_stream_destroy. */
+struct llm_stream *llm_stream_create(const struct llm_request *r, const struct deployment *d,
+                                     const struct llm_answer_options *options);
+void llm_stream_destroy(struct llm_stream *s);
+
+enum llm_stream_kind {
+    LLM_EVENT_NOTHING, /* no content for the client (role delta, usage, filter annotations) */
+    LLM_EVENT_CONTENT, /* content, reasoning, tool call or finish: commits the answer */
+    LLM_EVENT_DONE,    /* [DONE] */
+    LLM_EVENT_ERROR,   /* an error object inside the stream; see llm_stream_error */
+    LLM_EVENT_GARBAGE  /* not JSON */
+};
+
+/* One event's data in; appends what the client shall receive to `out` ("data: ...\n\n", possibly
+ * nothing). [DONE] is not written: the gateway writes it after settling. Usage chunks are withheld
+ * unless asked for, and then kept back until llm_stream_finish. */
+enum llm_stream_kind llm_stream_event(struct llm_stream *s, struct str data, struct buf *out);
+/* Held-back text at the end (half a think tag), and the usage chunk if the client asked for it. */
+void llm_stream_finish(struct llm_stream *s, struct buf *out);
+/* Did every choice get its finish_reason? Else a missing [DONE] is a cut. */
+bool llm_stream_is_complete(const struct llm_stream *s);
+/* What is known so far, at any moment; output_estimate counts all text that was received. */
+void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out);
+const struct llm_error *llm_stream_error(const struct llm_stream *s);
+
+/* ---- rate-limit and region headers (llm/headers.c) ---- */
+
+struct llm_limits {
+    int64_t remaining_requests; /* -1 = unknown (absent, negative) */
+    int64_t remaining_tokens;
+    int64_t retry_after_ms;     /* -1 = none */
+    struct str region;          /* x-ms-region, or empty */
+    struct str request_id;      /* apim-request-id, else x-request-id */
+};
+struct http_head;
+/* now_ms: wall clock, for Retry-After as a date. */
+void llm_limits_read(const struct http_head *head, int64_t now_ms, struct llm_limits *out);
+
+#endif

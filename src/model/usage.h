@@ -1,0 +1,24 @@
+#ifndef HZ_MODEL_USAGE_H
+#define HZ_MODEL_USAGE_H
+/* usage - tokens of one attempt, by the classes that are priced apart. */
+
+#include "base/defs.h"
+
+/* Where the numbers come from; stored in the ledger, so the values never change. */
+enum usage_source {
+    USAGE_PROVIDER = 0, /* stated by the provider */
+    USAGE_COUNTED = 1,  /* counted by us while passing: the provider stated nothing */
+    USAGE_UNKNOWN = 2,  /* a crash lies between send and settle: charged at the estimate */
+    USAGE_SOURCES
+};
+
+/* cached and cache_write are part of input; reasoning is part of output (OpenAI's rule). */
+struct usage {
+    int64_t input_tokens;
+    int64_t cached_tokens;
+    int64_t cache_write_tokens;
+    int64_t output_tokens;
+    int64_t reasoning_tokens;
+};
+
+#endif

@@ -1,0 +1,16 @@
+#ifndef HZ_NET_TLS_H
+#define HZ_NET_TLS_H
+/* tls - OpenSSL contexts: TLS 1.2 and 1.3, buffers released when idle, session tickets. */
+
+#include <openssl/ssl.h>
+
+#include "base/err.h"
+
+/* PEM files. ERR_CONFIG with the reason in `fail`. */
+enum err tls_server_context(const char *certificate, const char *key, SSL_CTX **out, struct fail *fail) HZ_MUST_USE;
+/* ca_file NULL: the system's store. */
+enum err tls_client_context(const char *ca_file, SSL_CTX **out, struct fail *fail) HZ_MUST_USE;
+/* The newest error of the thread's queue as text, and clears the queue. */
+void tls_error_text(char *out, size_t size);
+
+#endif
