@@ -6,6 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HZ_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HZ_ASAN 1
+#endif
+#endif
+
 #define HZ_MUST_USE __attribute__((warn_unused_result))
 #define HZ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define HZ_NORETURN __attribute__((noreturn))

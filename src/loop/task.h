@@ -66,7 +66,7 @@ struct task_group {
     struct task *owner;
     size_t running;
     bool is_owner_waiting;
-    struct list_node *members;
+    struct task *members;
 };
 void group_init(struct task_group *g, struct task *owner);
 struct task *group_spawn(struct task_group *g, const char *name, task_fn *fn, void *arg);

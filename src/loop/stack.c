@@ -1,0 +1,47 @@
+#include "loop/context.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "loop/task.h"
+
+#ifdef HZ_ASAN
+/* Red zones make each frame several times larger. */
+enum { STACK_BYTES = TASK_STACK_BYTES * 4 };
+#else
+enum { STACK_BYTES = TASK_STACK_BYTES };
+#endif
+enum { GUARD_BYTES = 4096, PAINT = 0xA5 };
+
+void stack_map(struct stack *s)
+{
+    char *at = mmap(NULL, GUARD_BYTES + STACK_BYTES, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED || mprotect(at, GUARD_BYTES, PROT_NONE) != 0) {
+        perror("huntaze: cannot map a task's stack (see vm.max_map_count)");
+        abort();
+    }
+    *s = (struct stack) { at + GUARD_BYTES, STACK_BYTES };
+}
+
+void stack_unmap(struct stack *s)
+{
+    if (s->low)
+        munmap(s->low - GUARD_BYTES, s->size + GUARD_BYTES);
+    *s = (struct stack) { 0 };
+}
+
+void stack_paint(const struct stack *s)
+{
+    memset(s->low, PAINT, s->size);
+}
+
+size_t stack_depth(const struct stack *s)
+{
+    size_t untouched = 0;
+    while (untouched < s->size && (unsigned char)s->low[untouched] == PAINT)
+        untouched++;
+    return s->size - untouched;
+}
