@@ -43,6 +43,9 @@ struct config {
     enum run_env env;
     struct str source; /* path of the file, or "embedded defaults" */
     bool is_simulated; /* no provider was configured: the built-in simulator stands in */
+    /* A provider of kind sim has no base_url: `serve` starts the simulator in its own process and
+     * says where it listens with config_set_simulator. */
+    bool needs_simulator;
 
     struct {
         struct str listen_host;
@@ -125,6 +128,11 @@ struct config *config_load(const struct config_sources *sources, struct buf *err
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 
+/* Only before the snapshot is shared: the address of the built-in simulator, for each provider of
+ * kind sim without base_url. Their base_path is "/v1" for DIALECT_OPENAI, empty for the others. */
+void config_set_simulator(struct config *c, struct str host, int port);
+
+const char *run_env_name(enum run_env env);
 const struct model *config_find_model(const struct config *c, struct str name);
 /* All values after all sources, as YAML; secrets as ***. For `huntaze config check --print`. */
 void config_print(const struct config *c, struct buf *out);
