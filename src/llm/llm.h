@@ -73,14 +73,17 @@ struct llm_answer {
     struct str response_model;
 };
 
-/* Metadata that may go into answers without breaking clients. */
 struct llm_answer_options {
-    bool is_simulated; /* adds "simulated": true */
+    bool is_simulated; /* adds "simulated": true, to each chunk of a stream too */
+    /* For answers that lack them, which strict clients refuse; borrowed until the answer ends. */
+    struct str id;     /* empty: "chatcmpl-0" */
+    int64_t created_s; /* Unix time */
 };
 
 /* A 200 body, rewritten for the client into `out` (think tags moved to reasoning_content, null
  * tool_calls dropped, float embeddings to base64 where asked, ...). ERR_UPSTREAM_BROKEN when it is
- * not an answer (empty, HTML, no choices, or {"error":...} under 200). */
+ * not an answer (empty, HTML, no choices, aborted, or {"error":...} under 200); `answer` then still
+ * holds the usage that it stated. Text in `answer` lives in the arena or in `body`. */
 enum err llm_answer_read(struct arena *a, const struct llm_request *r, const struct deployment *d,
                          const struct llm_answer_options *options, struct str body,
                          struct buf *out, struct llm_answer *answer, struct fail *fail) HZ_MUST_USE;
@@ -95,6 +98,7 @@ struct llm_error {
     bool is_context_length;
     bool is_quota_exhausted; /* insufficient_quota and its kin: waiting does not help */
 };
+/* status 0: an error inside a stream. */
 void llm_error_read(struct arena *a, int status, struct str body, struct llm_error *out);
 
 /* {"error":{"message","type","param","code"[,"correlation_id"]}} */
@@ -110,22 +114,25 @@ struct llm_stream *llm_stream_create(const struct llm_request *r, const struct d
 void llm_stream_destroy(struct llm_stream *s);
 
 enum llm_stream_kind {
-    LLM_EVENT_NOTHING, /* no content for the client (role delta, usage, filter annotations) */
+    LLM_EVENT_NOTHING, /* no content for the client (role delta, usage, filter annotations); may
+                          still have written to `out`: keep that until the first content */
     LLM_EVENT_CONTENT, /* content, reasoning, tool call or finish: commits the answer */
     LLM_EVENT_DONE,    /* [DONE] */
     LLM_EVENT_ERROR,   /* an error object inside the stream; see llm_stream_error */
-    LLM_EVENT_GARBAGE  /* not JSON */
+    LLM_EVENT_GARBAGE  /* not a JSON object */
 };
 
 /* One event's data in; appends what the client shall receive to `out` ("data: ...\n\n", possibly
  * nothing). [DONE] is not written: the gateway writes it after settling. Usage chunks are withheld
  * unless asked for, and then kept back until llm_stream_finish. */
 enum llm_stream_kind llm_stream_event(struct llm_stream *s, struct str data, struct buf *out);
-/* Held-back text at the end (half a think tag), and the usage chunk if the client asked for it. */
+/* Held-back text at the end (half a think tag), a finish_reason where the provider ended with [DONE]
+ * but named none, and the usage chunk if the client asked for it. Not after a broken stream. */
 void llm_stream_finish(struct llm_stream *s, struct buf *out);
 /* Did every choice get its finish_reason? Else a missing [DONE] is a cut. */
 bool llm_stream_is_complete(const struct llm_stream *s);
-/* What is known so far, at any moment; output_estimate counts all text that was received. */
+/* What is known so far, at any moment; output_estimate counts all text that was received. The text
+ * lives as long as the stream. */
 void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out);
 const struct llm_error *llm_stream_error(const struct llm_stream *s);
 
@@ -140,6 +147,7 @@ struct llm_limits {
 };
 struct http_head;
 /* now_ms: wall clock, for Retry-After as a date. */
+/* Text borrows from the head. */
 void llm_limits_read(const struct http_head *head, int64_t now_ms, struct llm_limits *out);
 
 #endif
