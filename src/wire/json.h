@@ -15,11 +15,12 @@
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT, JSON_NONE };
 
-enum { JSON_DEPTH_MAX = 64 };
+enum { JSON_DEPTH_MAX = 64, JSON_TOP_KEYS_MAX = 1024, JSON_TOP_KEY_BYTES = 256 };
 
 /* Valid JSON text of depth <= JSON_DEPTH_MAX, valid UTF-8, whose top level, if an object, has no
- * duplicate keys (escapes resolved before comparing). ERR_BAD_JSON with the reason and byte
- * position in `fail`. */
+ * duplicate keys (escapes resolved before comparing), at most JSON_TOP_KEYS_MAX of them, each of at
+ * most JSON_TOP_KEY_BYTES as written. Escapes of lone surrogates are allowed, as in RFC 8259; they
+ * decode to U+FFFD. ERR_BAD_JSON with the reason and byte position in `fail`. */
 enum err json_check(struct str text, struct fail *fail) HZ_MUST_USE;
 
 /* Kind by first character; JSON_NONE for empty text. Values are slices without white space around. */
@@ -39,7 +40,7 @@ bool json_next_member(struct json_iter *it, struct str *key, struct str *value);
 bool json_next_element(struct json_iter *it, struct str *value);
 
 bool json_key_is(struct str raw_key, const char *name);
-/* Value of a member, or at = NULL. Not an object: at = NULL. */
+/* Value of the first member of that name, or at = NULL. Not an object: at = NULL. */
 struct str json_get(struct str object, const char *name);
 /* A path of members: json_path(doc, "usage.prompt_tokens_details.cached_tokens"). */
 struct str json_path(struct str object, const char *dotted);
@@ -53,15 +54,22 @@ bool json_to_i64(struct str value, int64_t *out);
 struct str json_to_str(struct arena *a, struct str value);
 /* Appends the decoded contents of a string; false when it is none. */
 bool json_str_append(struct str value, struct buf *out);
+/* Decodes what stands between the quotes of a string into `out`, which has room for as many bytes;
+ * returns how many were written. */
+size_t json_decode(struct str contents, char *out);
 size_t json_len(struct str array_or_object);
 
 /* Changes to a document, applied in one pass; unknown fields survive byte for byte. Up to
- * JSON_EDITS_MAX edits that do not overlap, in any order. Inserted text must live until applied. */
+ * JSON_EDITS_MAX edits that do not overlap, in any order; commas come out right whichever members
+ * of an object are removed and added. Inserted text must live until applied. A zeroed struct is
+ * empty. It is too large for a stack frame: ARENA_NEW(a, struct json_edits). */
 enum { JSON_EDITS_MAX = 64 };
+enum json_edit_kind { JSON_EDIT_REPLACE, JSON_EDIT_REMOVE, JSON_EDIT_ADD };
 struct json_edits {
-    struct {
+    struct json_edit {
         size_t from, to; /* offsets in the document */
         struct str text;
+        enum json_edit_kind kind;
     } list[JSON_EDITS_MAX];
     size_t len;
     bool is_full; /* an edit did not fit: the caller must refuse the document */
@@ -69,7 +77,7 @@ struct json_edits {
 void json_replace(struct json_edits *e, struct str doc, struct str slice, struct str text);
 /* Removes a member with its comma. `object` is the slice of the object it stands in. */
 void json_remove_member(struct json_edits *e, struct str doc, struct str object, struct str raw_key);
-/* Adds `"name":text` as the last member of the object (a slice of doc). */
+/* Adds member_text, which is `"name":value`, as the last member of the object (a slice of doc). */
 void json_add_member(struct json_edits *e, struct str doc, struct str object, struct str member_text);
 void json_apply(struct json_edits *e, struct str doc, struct buf *out);
 
