@@ -187,7 +187,7 @@ static int collect(struct loop *l, int timeout)
 static int collect_virtual(struct loop *l, bool has_work)
 {
     int n = collect(l, has_work ? 0 : VIRTUAL_GRACE_MS);
-    if (n || has_work || atomic_load(&l->mailbox) || atomic_load(&l->is_stop_asked))
+    if (n || has_work || atomic_load(&l->mailbox))
         return n;
     int64_t next_ns = timers_next_ns(l);
     if (atomic_load(&l->externals) > 0 || next_ns == INT64_MAX)

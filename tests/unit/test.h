@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -23,16 +24,44 @@
         return cmocka_run_group_tests(tests, NULL, NULL);                                          \
     }
 
-#define CHECK(cond) assert_true(cond)
-#define CHECK_EQ(a, b) assert_int_equal((intmax_t)(a), (intmax_t)(b))
-#define CHECK_OK(call) assert_string_equal(err_name(call), "OK")
-#define CHECK_ERR(call, expected) assert_string_equal(err_name(call), err_name(expected))
-#define CHECK_STR(s, expected) check_str((s), (expected), __FILE__, __LINE__)
+/* A failed check ends the program: cmocka's longjmp must not leave a task's stack. */
+#define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, "", "", __FILE__, __LINE__))
+#define CHECK_EQ(a, b) check_eq((intmax_t)(a), (intmax_t)(b), #a " == " #b, __FILE__, __LINE__)
+#define CHECK_OK(call) check_err((call), OK, #call, __FILE__, __LINE__)
+#define CHECK_ERR(call, expected) check_err((call), (expected), #call, __FILE__, __LINE__)
+#define CHECK_STR(s, expected) check_str((s), (expected), #s, __FILE__, __LINE__)
 
-static inline void check_str(struct str s, const char *expected, const char *file, int line)
+static inline HZ_NORETURN void check_failed(const char *what, const char *got, const char *expected,
+                                            const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: check failed: %s\n", file, line, what);
+    if (*got || *expected)
+        fprintf(stderr, "  got:      %s\n  expected: %s\n", got, expected);
+    abort();
+}
+
+static inline void check_eq(intmax_t a, intmax_t b, const char *what, const char *file, int line)
+{
+    char got[32], expected[32];
+    snprintf(got, sizeof(got), "%jd", a);
+    snprintf(expected, sizeof(expected), "%jd", b);
+    if (a != b)
+        check_failed(what, got, expected, file, line);
+}
+
+static inline void check_err(enum err got, enum err expected, const char *what, const char *file,
+                             int line)
+{
+    if (got != expected)
+        check_failed(what, err_name(got), err_name(expected), file, line);
+}
+
+static inline void check_str(struct str s, const char *expected, const char *what, const char *file,
+                             int line)
 {
     char *copy = str_dup(s);
-    _assert_string_equal(copy, expected, file, line);
+    if (!str_is(s, expected))
+        check_failed(what, copy, expected, file, line);
     mem_free(copy);
 }
 
