@@ -46,14 +46,15 @@ struct http_head {
     bool expects_continue;
 };
 
-/* ERR_AGAIN: the head is not complete. ERR_BAD_HTTP, ERR_HEAD_TOO_LARGE, ERR_URI_TOO_LONG,
+/* ERR_AGAIN: the head is not complete (what is there is well formed; bytes from head_bytes on are
+ * not looked at). ERR_BAD_HTTP, ERR_HEAD_TOO_LARGE, ERR_URI_TOO_LONG,
  * ERR_EXPECT, ERR_NOT_IMPLEMENTED (a transfer coding): answer and close. On OK *used is the
  * length of the head with its empty line. out->headers must point to room for limits->headers;
  * `fail` says what was wrong. One empty line before a request is skipped (RFC 9112 §2.2). */
 enum err http1_parse_request(struct str bytes, const struct http1_limits *limits,
                              struct http_head *out, size_t *used, struct fail *fail) HZ_MUST_USE;
 /* `is_head_request`: the request was HEAD, so the answer has no body. 1xx answers parse with
- * FRAMING_NONE; the caller reads on. */
+ * FRAMING_NONE; the caller reads on. 101 is refused: we never ask for another protocol. */
 enum err http1_parse_response(struct str bytes, const struct http1_limits *limits,
                               bool is_head_request, struct http_head *out, size_t *used,
                               struct fail *fail) HZ_MUST_USE;
@@ -63,12 +64,12 @@ struct str http_head_get(const struct http_head *head, const char *name);
 
 /* Writers. Values with CR, LF or NUL are refused by assertion: check outside text with
  * http1_is_field_value first. */
+bool http1_is_field_value(struct str s);
+bool http1_is_token(struct str s);
 void http1_write_request_line(struct buf *out, struct str method, struct str target);
 void http1_write_status_line(struct buf *out, int status);
 void http1_write_header(struct buf *out, struct str name, struct str value);
 void http1_write_header_i64(struct buf *out, struct str name, int64_t value);
-bool http1_is_field_value(struct str s);
-bool http1_is_token(struct str s);
 const char *http1_reason(int status);
 
 #endif

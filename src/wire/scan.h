@@ -1,8 +1,8 @@
 #ifndef HZ_WIRE_SCAN_H
 #define HZ_WIRE_SCAN_H
 /*
- * scan - the inner loops of the JSON scanner: find the next byte that matters, 16 at a time where
- * the processor has SSE2, 8 at a time elsewhere.
+ * scan - the inner loops of the parsers: find the next byte that matters, 16 at a time where the
+ * processor has SSE2, 8 at a time elsewhere.
  *
  * Each returns the first such byte, or `end`; none reads outside [at, end).
  */
@@ -34,6 +34,11 @@ static inline bool scan_is_bracket(byte c)
     return c == '"' || (c | 0x20) == '{' || (c | 0x20) == '}';
 }
 
+static inline bool scan_is_control(byte c)
+{
+    return c < 0x20 || c == 0x7F;
+}
+
 #ifdef HZ_SCAN_SSE2
 
 static inline unsigned scan_mask_text_end(__m128i x)
@@ -58,6 +63,14 @@ static inline unsigned scan_mask_bracket(__m128i x)
     __m128i hit = _mm_cmpeq_epi8(x, _mm_set1_epi8('"'));
     hit = _mm_or_si128(hit, _mm_cmpeq_epi8(folded, _mm_set1_epi8('{')));
     hit = _mm_or_si128(hit, _mm_cmpeq_epi8(folded, _mm_set1_epi8('}')));
+    return (unsigned)_mm_movemask_epi8(hit);
+}
+
+static inline unsigned scan_mask_control(__m128i x)
+{
+    __m128i below = _mm_set1_epi8(0x1F);
+    __m128i hit = _mm_cmpeq_epi8(_mm_max_epu8(x, below), below);
+    hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7F)));
     return (unsigned)_mm_movemask_epi8(hit);
 }
 
@@ -102,6 +115,11 @@ static inline uint64_t scan_mask_bracket(uint64_t x)
     return scan_equal(x, '"') | scan_equal(folded, '{') | scan_equal(folded, '}');
 }
 
+static inline uint64_t scan_mask_control(uint64_t x)
+{
+    return scan_below(x, 0x20) | scan_equal(x, 0x7F);
+}
+
 #define SCAN_WIDE(at, end, mask_of)                                                                \
     while ((size_t)((end) - (at)) >= 8) {                                                          \
         uint64_t word;                                                                             \
@@ -136,6 +154,15 @@ static inline const byte *scan_bracket(const byte *at, const byte *end)
 {
     SCAN_WIDE(at, end, scan_mask_bracket)
     while (at < end && !scan_is_bracket(*at))
+        at++;
+    return at;
+}
+
+/* The next control character (bytes from 0x80 on are none). */
+static inline const byte *scan_control(const byte *at, const byte *end)
+{
+    SCAN_WIDE(at, end, scan_mask_control)
+    while (at < end && !scan_is_control(*at))
         at++;
     return at;
 }
