@@ -18,8 +18,13 @@ struct address {
 
 /* A literal IPv4 or IPv6 address (no brackets, no name). */
 bool address_parse(struct str host, int port, struct address *out);
+void address_set_port(struct address *a, int port);
+int address_port(const struct address *a);
+
 enum { ADDRESS_TEXT_MAX = 64 };
 /* "127.0.0.1:80", "[::1]:80" */
 void address_format(const struct address *a, char out[ADDRESS_TEXT_MAX]);
+/* "127.0.0.1", "::1" */
+void address_format_host(const struct address *a, char out[ADDRESS_TEXT_MAX]);
 
 #endif

@@ -1,16 +1,22 @@
 #ifndef HZ_NET_TLS_H
 #define HZ_NET_TLS_H
-/* tls - OpenSSL contexts: TLS 1.2 and 1.3, buffers released when idle, session tickets. */
+/*
+ * tls - OpenSSL contexts: TLS 1.2 and 1.3, buffers released when idle, session tickets.
+ *
+ * OpenSSL writes with write(2), so making a context lets the process ignore SIGPIPE.
+ */
 
 #include <openssl/ssl.h>
 
 #include "base/err.h"
 
 /* PEM files. ERR_CONFIG with the reason in `fail`. */
-enum err tls_server_context(const char *certificate, const char *key, SSL_CTX **out, struct fail *fail) HZ_MUST_USE;
+enum err tls_server_context(const char *certificate, const char *key, SSL_CTX **out,
+                            struct fail *fail) HZ_MUST_USE;
 /* ca_file NULL: the system's store. */
 enum err tls_client_context(const char *ca_file, SSL_CTX **out, struct fail *fail) HZ_MUST_USE;
-/* The newest error of the thread's queue as text, and clears the queue. */
+/* The first error in the thread's queue (the cause; later ones only pass it on) as text, and clears
+ * the queue. */
 void tls_error_text(char *out, size_t size);
 
 #endif
