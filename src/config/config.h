@@ -94,7 +94,7 @@ struct config {
         bool access;
     } log;
     struct {
-        struct str prices; /* path of a CSV; empty: the embedded list */
+        struct str file; /* a CSV; empty: the embedded list */
     } prices;
 
     const struct provider *providers;

@@ -1,0 +1,93 @@
+#include "config/options.h"
+
+#include "config/config.h"
+
+#define AT(member) .offset = offsetof(struct config, member)
+#define MORE(member) .more = offsetof(struct config, member)
+#define RANGE(low, high) .min = (low), .max = (high)
+
+/* Sections stand together: the printer and the reference page open each one once. */
+static const struct field options[] = {
+    { "server.listen", FIELD_ADDRESS, AT(server.listen_host), MORE(server.listen_port),
+      .preset = "127.0.0.1:8080",
+      .help = "Address and port on which clients are served; port 0 takes any free one." },
+    { "server.loops", FIELD_INT, AT(server.loops), RANGE(0, 256), .preset = "0",
+      .alias = "ROUTER_WORKERS", .help = "Event loop threads; 0 means one a processor core." },
+    { "server.region", FIELD_TEXT, AT(server.region), .preset = "local", .alias = "AWS_REGION",
+      .help = "Where this process runs: stands in /health, in answers and in the ledger." },
+    { "server.max_body_bytes", FIELD_INT, AT(server.max_body_bytes), RANGE(1024, 1LL << 30),
+      .unit = "bytes", .preset = "8388608", .help = "Largest request body; beyond it the answer is 413." },
+    { "server.max_answer_bytes", FIELD_INT, AT(server.max_answer_bytes), RANGE(1024, 1LL << 30),
+      .unit = "bytes", .preset = "33554432",
+      .help = "Largest answer of a provider that does not stream; beyond it the attempt has failed." },
+    { "server.keep_alive_ms", FIELD_INT, AT(server.keep_alive_ms), RANGE(0, 3600000), .unit = "ms",
+      .preset = "75000",
+      .help = "How long an idle connection of a client stays open; 0 closes after each answer." },
+    { "server.head_timeout_ms", FIELD_INT, AT(server.head_timeout_ms), RANGE(100, 600000),
+      .unit = "ms", .preset = "10000", .help = "A request's headers must have arrived within this time." },
+    { "server.body_timeout_ms", FIELD_INT, AT(server.body_timeout_ms), RANGE(100, 3600000),
+      .unit = "ms", .preset = "30000", .help = "A request's body must have arrived within this time." },
+    { "server.write_timeout_ms", FIELD_INT, AT(server.write_timeout_ms), RANGE(100, 3600000),
+      .unit = "ms", .preset = "30000",
+      .help = "A client that takes nothing for this long counts as gone." },
+    { "server.max_connections", FIELD_INT, AT(server.max_connections), RANGE(1, 1000000),
+      .preset = "20000", .help = "Client connections open at once; further ones wait to be accepted." },
+    { "server.shutdown_ms", FIELD_INT, AT(server.shutdown_ms), RANGE(0, 3600000), .unit = "ms",
+      .preset = "25000", .help = "How long requests in flight may go on after a stop was asked." },
+    { "server.tls_certificate", FIELD_TEXT, AT(server.tls_certificate),
+      .help = "PEM file with the certificate chain; with server.tls_key it turns TLS on." },
+    { "server.tls_key", FIELD_TEXT, AT(server.tls_key),
+      .help = "PEM file with the private key of server.tls_certificate." },
+
+    { "store.url", FIELD_TEXT, AT(store.url), .preset = "sqlite:./data/huntaze.db",
+      .alias = "DATABASE_URL", .marks = FIELD_URL_PASSWORD,
+      .help = "Database: sqlite:PATH, or postgresql://user:password@host/database." },
+    { "store.node", FIELD_INT, AT(store.node), RANGE(0, 255), .preset = "0",
+      .help = "Number of this process among those that share the database; each needs its own." },
+
+    { "ledger.wait", FIELD_BOOL, AT(ledger.wait), .preset = "true",
+      .help = "The last byte of an answer goes out only after its ledger row is durable." },
+    { "ledger.spool", FIELD_TEXT, AT(ledger.spool), .preset = "./data/spool.db",
+      .help = "SQLite file that takes ledger rows while the database is away." },
+    { "ledger.slots", FIELD_TEXT, AT(ledger.slots), .preset = "./data/slots",
+      .help = "File of the calls in flight, so that a killed process leaves a trace of each." },
+    { "ledger.slots_count", FIELD_INT, AT(ledger.slots_count), RANGE(64, 1000000), .preset = "16384",
+      .help = "Attempts at providers in flight at once; beyond it calls are refused with 503." },
+    { "ledger.on_store_down", FIELD_SWITCH, AT(ledger.spools_when_down), .choices = "refuse, spool",
+      .preset = "spool", .help = "While the database is away: spool rows and go on, or refuse calls." },
+
+    { "redis.url", FIELD_TEXT, AT(redis.url), .alias = "REDIS_URL", .marks = FIELD_URL_PASSWORD,
+      .help = "redis:// or rediss:// address. Checked, but nothing uses Redis in this release." },
+
+    { "auth.required", FIELD_BOOL, AT(auth.required), .preset = "true",
+      .help = "Every call needs a key. false lets everybody in, and each start says so in the log." },
+    { "auth.router_key", FIELD_TEXT, AT(auth.router_key), .alias = "AI_ROUTER_API_KEY",
+      .marks = FIELD_SECRET,
+      .help = "One key that is accepted beside those of the database, with scopes chat and features." },
+
+    { "fallback.enabled", FIELD_BOOL, AT(fallback.enabled), .preset = "true",
+      .marks = FIELD_RELOADABLE, .alias = "AI_FALLBACK_ENABLED",
+      .help = "When a deployment fails, the next one of the plan is tried." },
+    { "fallback.max_deployments", FIELD_INT, AT(fallback.max_deployments), RANGE(1, 16),
+      .preset = "3", .marks = FIELD_RELOADABLE, .help = "Deployments that one request tries at most." },
+    { "fallback.lead", FIELD_CHOICE, AT(fallback.lead), .choices = "foundry, legacy, canary",
+      .preset = "foundry", .marks = FIELD_RELOADABLE, .alias = "AI_PROVIDER",
+      .help = "Which group leads: foundry (Azure first), legacy (OpenAI first), canary (a share each)." },
+    { "fallback.canary_percent", FIELD_INT, AT(fallback.canary_percent), RANGE(0, 100),
+      .unit = "percent", .preset = "0", .marks = FIELD_RELOADABLE, .alias = "AI_CANARY_PERCENTAGE",
+      .help = "Share of the calls that Azure leads while fallback.lead is canary." },
+
+    { "log.level", FIELD_TEXT, AT(log.level), .choices = "debug, info, warn, error",
+      .preset = "info", .marks = FIELD_RELOADABLE, .help = "Lines below this level are not written." },
+    { "log.access", FIELD_BOOL, AT(log.access), .preset = "true", .marks = FIELD_RELOADABLE,
+      .help = "One log line a request." },
+
+    { "prices.file", FIELD_TEXT, AT(prices.file), .marks = FIELD_RELOADABLE,
+      .help = "Price list in the form of config/prices.csv, in place of the built-in one." },
+};
+
+const struct field_table option_table = FIELD_TABLE(options);
+
+const struct str list_names[LIST_NAMES] = {
+    { "providers", 9 }, { "models", 6 }, { "routes", 6 }, { "fallbacks", 9 },
+};
