@@ -70,6 +70,9 @@ enum err http_reply(struct task *t, struct http_request *r, int status, struct s
 enum err http_reply_begin(struct task *t, struct http_request *r, int status, struct str headers) HZ_MUST_USE;
 enum err http_reply_part(struct task *t, struct http_request *r, struct str part) HZ_MUST_USE;
 enum err http_reply_end(struct task *t, struct http_request *r, struct str last_part) HZ_MUST_USE;
+/* The connection is closed after the handler returns, whatever of an answer went out, and none is
+ * made up. For tests of broken servers. */
+void http_request_abort(struct http_request *r);
 
 /* ---- one listening socket for several servers ---- */
 
