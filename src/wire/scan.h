@@ -39,6 +39,11 @@ static inline bool scan_is_control(byte c)
     return c < 0x20 || c == 0x7F;
 }
 
+static inline bool scan_is_line_end(byte c)
+{
+    return c == '\n' || c == '\r';
+}
+
 #ifdef HZ_SCAN_SSE2
 
 static inline unsigned scan_mask_text_end(__m128i x)
@@ -71,6 +76,13 @@ static inline unsigned scan_mask_control(__m128i x)
     __m128i below = _mm_set1_epi8(0x1F);
     __m128i hit = _mm_cmpeq_epi8(_mm_max_epu8(x, below), below);
     hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7F)));
+    return (unsigned)_mm_movemask_epi8(hit);
+}
+
+static inline unsigned scan_mask_line_end(__m128i x)
+{
+    __m128i hit = _mm_cmpeq_epi8(x, _mm_set1_epi8('\n'));
+    hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8('\r')));
     return (unsigned)_mm_movemask_epi8(hit);
 }
 
@@ -120,6 +132,11 @@ static inline uint64_t scan_mask_control(uint64_t x)
     return scan_below(x, 0x20) | scan_equal(x, 0x7F);
 }
 
+static inline uint64_t scan_mask_line_end(uint64_t x)
+{
+    return scan_equal(x, '\n') | scan_equal(x, '\r');
+}
+
 #define SCAN_WIDE(at, end, mask_of)                                                                \
     while ((size_t)((end) - (at)) >= 8) {                                                          \
         uint64_t word;                                                                             \
@@ -163,6 +180,15 @@ static inline const byte *scan_control(const byte *at, const byte *end)
 {
     SCAN_WIDE(at, end, scan_mask_control)
     while (at < end && !scan_is_control(*at))
+        at++;
+    return at;
+}
+
+/* The next CR or LF. */
+static inline const byte *scan_line_end(const byte *at, const byte *end)
+{
+    SCAN_WIDE(at, end, scan_mask_line_end)
+    while (at < end && !scan_is_line_end(*at))
         at++;
     return at;
 }
