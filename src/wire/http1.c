@@ -1,5 +1,6 @@
 #include "wire/http1.h"
 
+#include "wire/authority.h"
 #include "wire/scan.h"
 
 enum { LENGTH_DIGITS_MAX = 18 }; /* fits int64_t */
@@ -24,15 +25,6 @@ static const byte is_tchar[256] = {
     ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
     ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1, ['^'] = 1,
     ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
-};
-
-/* Narrower than RFC 3986: sub-delimiters and percent escapes are legal in a host, but in practice
- * only meant to confuse. */
-static const byte is_host_char[256] = {
-    ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['-'] = 1, ['.'] = 1, ['_'] = 1, ['~'] = 1,
-};
-static const byte is_ipv6_char[256] = {
-    ['0' ... '9'] = 1, ['A' ... 'F'] = 1, ['a' ... 'f'] = 1, [':'] = 1, ['.'] = 1,
 };
 
 static enum err bad(struct parser *p, const char *why)
@@ -302,37 +294,11 @@ static enum err read_framing(struct parser *p)
 
 /* ---- Host and target ---- */
 
-struct authority {
-    struct str host;
-    struct str port; /* at = NULL when absent */
-};
-
-static bool read_authority(struct str s, struct authority *out)
+static bool is_same_authority(struct authority a, struct authority b, int default_port)
 {
-    if (s.len && s.at[0] == '[') {
-        struct str inside = while_in(is_ipv6_char, str_skip(s, 1));
-        if (inside.len < 2 || inside.len + 1 >= s.len || s.at[inside.len + 1] != ']')
-            return false;
-        out->host = str_first(s, inside.len + 2);
-    } else {
-        out->host = while_in(is_host_char, s);
-    }
-    struct str rest = str_skip(s, out->host.len);
-    out->port = STR_NONE;
-    if (out->host.len == 0)
-        return false;
-    if (rest.len == 0)
-        return true;
-    uint64_t port;
-    out->port = str_skip(rest, 1);
-    return rest.at[0] == ':' && out->port.len <= 5 && str_to_u64(out->port, &port) == OK && port <= 65535;
-}
-
-static bool is_same_authority(struct authority a, struct authority b, const char *default_port)
-{
-    struct str port_a = a.port.at ? a.port : str_of(default_port);
-    struct str port_b = b.port.at ? b.port : str_of(default_port);
-    return str_eq_nocase(a.host, b.host) && str_eq(port_a, port_b);
+    int port_a = a.port < 0 ? default_port : a.port;
+    int port_b = b.port < 0 ? default_port : b.port;
+    return str_eq_nocase(a.host, b.host) && port_a == port_b;
 }
 
 static void split_target(struct http_head *head, struct str path_and_query)
@@ -358,9 +324,9 @@ static enum err read_absolute_target(struct parser *p, struct str target, const 
     while (len < target.len && target.at[len] != '/' && target.at[len] != '?')
         len++;
     struct authority authority;
-    if (!read_authority(str_first(target, len), &authority))
+    if (!authority_parse(str_first(target, len), &authority))
         return bad(p, "the request target has a malformed host");
-    if (p->facts.hosts && !is_same_authority(authority, *host, is_tls ? "443" : "80"))
+    if (p->facts.hosts && !is_same_authority(authority, *host, is_tls ? 443 : 80))
         return bad(p, "the request target and the Host header disagree");
     split_target(p->head, str_skip(target, len));
     return OK;
@@ -391,7 +357,7 @@ static enum err read_host(struct parser *p, struct authority *host)
         return bad(p, "there is more than one Host header");
     if (p->facts.hosts == 0)
         return p->head->minor_version == 0 ? OK : bad(p, "there is no Host header");
-    return read_authority(p->facts.host, host) ? OK : bad(p, "the Host header is empty or malformed");
+    return authority_parse(p->facts.host, host) ? OK : bad(p, "the Host header is empty or malformed");
 }
 
 /* RFC 9110 §10.1.1: from an HTTP/1.0 client the expectation is ignored. */
@@ -448,7 +414,7 @@ enum err http1_parse_request(struct str bytes, const struct http1_limits *limits
                              struct http_head *out, size_t *used, struct fail *fail)
 {
     struct parser p;
-    struct authority host = { STR_NONE, STR_NONE };
+    struct authority host = { STR_NONE, -1 };
     parser_init(&p, bytes, limits, out, fail);
     enum err err = take_request(&p);
     if (!err)

@@ -19,7 +19,8 @@ enum err url_parse(struct str text, struct url *out, struct fail *fail) HZ_MUST_
 void url_encode(struct str text, struct buf *out);
 /* ERR_BAD_REQUEST on a broken escape or an encoded NUL. */
 enum err url_decode(struct arena *a, struct str text, struct str *out) HZ_MUST_USE;
-/* Decoded value of a query parameter; at = NULL when absent. */
+/* Decoded value of the first query parameter of that name ('+' is a space, as HTML forms and most
+ * clients write it); at = NULL when absent. */
 enum err url_query_get(struct arena *a, struct str query, const char *name, struct str *out) HZ_MUST_USE;
 
 #endif
