@@ -1,0 +1,280 @@
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "gateway/internal.h"
+
+enum {
+    ERROR_BODY_BYTES = 64 * 1024,
+    LIMITED_FIRST_MS = 1000, /* a 429 without Retry-After: doubling from here ... */
+    LIMITED_MAX_MS = 60000,  /* ... to here; also the most we believe a Retry-After */
+};
+
+static const char *const outcome_names[OUTCOMES] = {
+    [OUTCOME_ANSWER] = "answer",   [OUTCOME_REFUSED] = "refused",
+    [OUTCOME_FAILED] = "failed",   [OUTCOME_SILENT] = "silent",
+    [OUTCOME_LIMITED] = "limited", [OUTCOME_MISCONFIGURED] = "misconfigured",
+    [OUTCOME_CONTEXT] = "context", [OUTCOME_BROKEN] = "broken",
+    [OUTCOME_STOPPED] = "stopped",
+};
+
+const char *outcome_name(enum outcome outcome)
+{
+    return outcome_names[outcome];
+}
+
+enum outcome attempt_fail(struct attempt *a, enum outcome outcome, enum err err, const char *fmt, ...)
+{
+    a->err = err;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(a->detail, sizeof(a->detail), fmt, args);
+    va_end(args);
+    return outcome;
+}
+
+/* A route may override single values. */
+static int64_t timeout_of(const struct attempt *a, size_t offset)
+{
+    int64_t own, route = 0;
+    memcpy(&own, (const char *)&a->deployment->provider->timeouts + offset, sizeof(own));
+    if (a->call->plan.timeouts)
+        memcpy(&route, (const char *)a->call->plan.timeouts + offset, sizeof(route));
+    return route ? route : own;
+}
+#define TIMEOUT_MS(a, field) timeout_of((a), offsetof(struct timeouts, field))
+
+static int64_t deadline_after(const struct attempt *a, int64_t ms)
+{
+    return HZ_MIN(loop_now_ns(a->call->gateway->loop) + ms * NS_PER_MS, a->call->deadline_ns);
+}
+
+int64_t attempt_idle_deadline(const struct attempt *a)
+{
+    return deadline_after(a, TIMEOUT_MS(a, idle_ms));
+}
+
+enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err, const char *doing)
+{
+    if (task_stop_reason(t))
+        return attempt_fail(a, OUTCOME_STOPPED, task_stop_reason(t), "%s while %s",
+                            err_info(task_stop_reason(t))->text, doing);
+    if (err == ERR_TIMEOUT && loop_now_ns(task_loop(t)) >= a->call->deadline_ns)
+        return attempt_fail(a, OUTCOME_STOPPED, ERR_DEADLINE, "the request's deadline passed while %s",
+                            doing);
+    if (err == ERR_TIMEOUT)
+        return attempt_fail(a, OUTCOME_SILENT, ERR_SILENT, "no answer in time while %s", doing);
+    const char *why = a->exchange.detail[0] ? a->exchange.detail : err_info(err)->text;
+    return attempt_fail(a, OUTCOME_FAILED, err, "%s", why);
+}
+
+/* ---- a status that is not 200 ---- */
+
+static void cool_down(struct attempt *a)
+{
+    int32_t in_row = atomic_fetch_add(&a->state->limited_in_row, 1);
+    int64_t ms = a->limits.retry_after_ms;
+    if (ms < 0)
+        ms = in_row < 6 ? LIMITED_FIRST_MS << in_row : LIMITED_MAX_MS;
+    ms = HZ_MIN(ms, (int64_t)LIMITED_MAX_MS);
+    a->limits.retry_after_ms = ms;
+    atomic_store(&a->state->cooling_until_ns, loop_now_ns(a->call->gateway->loop) + ms * NS_PER_MS);
+}
+
+/* Status to outcome; the first row that matches wins (design §6). */
+static const struct {
+    int from, to;
+    enum outcome outcome;
+    enum err err;
+} statuses[] = {
+    { 401, 401, OUTCOME_MISCONFIGURED, ERR_UPSTREAM },
+    { 403, 404, OUTCOME_MISCONFIGURED, ERR_UPSTREAM },
+    { 408, 409, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN },
+    { 429, 429, OUTCOME_LIMITED, ERR_RATE_LIMIT },
+    { 400, 499, OUTCOME_REFUSED, ERR_BAD_REQUEST },
+    { 500, 599, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN },
+    { 0, 999, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN }, /* 1xx to 3xx make no sense here */
+};
+
+static enum outcome outcome_of_status(struct attempt *a)
+{
+    if (a->error.is_content_filter)
+        return attempt_fail(a, OUTCOME_REFUSED, ERR_BAD_REQUEST, "the provider's content filter refused");
+    if (a->error.is_context_length && a->http_status < 500)
+        return attempt_fail(a, OUTCOME_CONTEXT, ERR_BAD_REQUEST, "too long for the model");
+    size_t i = 0;
+    while (a->http_status < statuses[i].from || a->http_status > statuses[i].to)
+        i++;
+    return attempt_fail(a, statuses[i].outcome, statuses[i].err, "status %d: %.*s", a->http_status,
+                        (int)HZ_MIN(a->error.message.len, 140), a->error.message.at);
+}
+
+static enum outcome read_error(struct task *t, struct attempt *a, int64_t deadline_ns)
+{
+    struct buf body = { .limit = ERROR_BODY_BYTES };
+    enum err err = http_exchange_read_all(t, &a->exchange, &body, deadline_ns);
+    enum outcome outcome;
+    if (err && task_stop_reason(t)) {
+        outcome = attempt_wait_failed(t, a, err, "reading an error");
+    } else {
+        /* Half an error body still tells the status. */
+        llm_error_read(&a->call->http->arena, a->http_status, err ? STR_NONE : buf_str(&body), &a->error);
+        outcome = outcome_of_status(a);
+    }
+    if (outcome == OUTCOME_LIMITED)
+        cool_down(a);
+    buf_fini(&body);
+    return outcome;
+}
+
+/* ---- a whole answer ---- */
+
+struct llm_answer_options attempt_answer_options(const struct attempt *a)
+{
+    char id[ID_HEX_LEN + 1];
+    id_format(a->call->operation_id, id);
+    return (struct llm_answer_options) {
+        .is_simulated = a->deployment->provider->kind == PROVIDER_SIM,
+        .id = arena_printf(&a->call->http->arena, "chatcmpl-%s", id),
+        .created_s = a->started_wall_ms / 1000,
+    };
+}
+
+static enum outcome read_answer(struct task *t, struct attempt *a, int64_t deadline_ns)
+{
+    struct call *c = a->call;
+    struct buf body = { .limit = (size_t)c->gateway->gateway->config->server.max_answer_bytes };
+    struct fail fail = { 0 };
+    struct llm_answer_options options = attempt_answer_options(a);
+    enum outcome outcome = OUTCOME_ANSWER;
+    enum err err = http_exchange_read_all(t, &a->exchange, &body, deadline_ns);
+    if (err) {
+        outcome = err == ERR_TOO_LARGE
+                      ? attempt_fail(a, OUTCOME_FAILED, err, "the provider's answer is too large")
+                      : attempt_wait_failed(t, a, err, "reading the answer");
+        goto out;
+    }
+    a->first_content_ns = loop_now_ns(c->gateway->loop);
+    buf_clear(&c->answer);
+    err = llm_answer_read(&c->http->arena, &c->request, a->deployment, &options, buf_str(&body),
+                          &c->answer, &a->answer, &fail);
+    if (err)
+        outcome = attempt_fail(a, OUTCOME_FAILED, err, "%s", fail.text);
+out:
+    buf_fini(&body);
+    return outcome;
+}
+
+/* ---- the attempt ---- */
+
+static bool is_event_stream(const struct http_head *head)
+{
+    return str_starts(http_head_get(head, "content-type"), STR("text/event-stream"));
+}
+
+static enum outcome exchange(struct task *t, struct attempt *a, const struct llm_outbound *outbound)
+{
+    struct call *c = a->call;
+    const struct provider *p = a->deployment->provider;
+    bool is_stream = c->request.is_stream;
+    int64_t attempt_ns = deadline_after(a, TIMEOUT_MS(a, attempt_ms));
+    a->silent_ns = is_stream ? deadline_after(a, TIMEOUT_MS(a, first_content_ms)) : attempt_ns;
+    struct http_send send = {
+        .origin = { p->is_tls, p->host, p->port, p->ca_file },
+        .method = STR("POST"),
+        .target = outbound->target,
+        .headers = outbound->headers,
+        .body = outbound->body,
+        .connect_deadline_ns = deadline_after(a, TIMEOUT_MS(a, connect_ms)),
+        .send_deadline_ns = attempt_ns,
+    };
+    task_set_stage(t, "send to provider");
+    enum err err = http_exchange_start(t, c->gateway->client, &a->exchange, &send);
+    if (err) {
+        enum outcome outcome = attempt_wait_failed(t, a, err, "connecting to the provider");
+        /* A connection that cannot be made in time is a failed connection, not a silent provider. */
+        return outcome == OUTCOME_SILENT
+                   ? attempt_fail(a, OUTCOME_FAILED, ERR_UPSTREAM_CONNECT, "no connection in time")
+                   : outcome;
+    }
+    a->was_sent = true;
+    task_set_stage(t, "wait for provider");
+    err = http_exchange_head(t, &a->exchange, a->silent_ns);
+    if (err)
+        return attempt_wait_failed(t, a, err, "waiting for the answer");
+    a->http_status = a->exchange.head.status;
+    llm_limits_read(&a->exchange.head, clock_wall_ms(), &a->limits);
+    a->limits.region = arena_str(&c->http->arena, a->limits.region);
+    a->limits.request_id = arena_str(&c->http->arena, a->limits.request_id);
+    task_set_stage(t, "read from provider");
+    if (a->http_status != 200)
+        return read_error(t, a, a->silent_ns);
+    if (is_stream && is_event_stream(&a->exchange.head))
+        return relay_stream(t, a);
+    enum outcome outcome = read_answer(t, a, a->silent_ns);
+    if (is_stream && outcome == OUTCOME_ANSWER)
+        return attempt_fail(a, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN,
+                            "a stream was asked for, but the provider sent a whole answer");
+    return outcome;
+}
+
+/* A moving average over about the last ten answers. */
+static void note_latency(struct attempt *a)
+{
+    int64_t took_us = (loop_now_ns(a->call->gateway->loop) - a->started_ns) / 1000;
+    int64_t old_us = atomic_load_explicit(&a->state->latency_us, memory_order_relaxed);
+    int64_t new_us = old_us ? old_us + (took_us - old_us) / 10 : took_us;
+    atomic_store_explicit(&a->state->latency_us, HZ_MAX(new_us, 1), memory_order_relaxed);
+    if (atomic_load_explicit(&a->state->limited_in_row, memory_order_relaxed))
+        atomic_store(&a->state->limited_in_row, 0);
+}
+
+static void log_failure(const struct attempt *a, enum outcome outcome)
+{
+    const struct log_field fields[] = {
+        LOG_INT("attempt", a->number),
+        LOG_STR("provider", a->deployment->provider->name),
+        LOG_STR("deployment", a->deployment->name),
+        LOG_TEXT("outcome", outcome_name(outcome)),
+        LOG_INT("upstream_status", a->http_status),
+        LOG_TEXT("reason", a->detail),
+        LOG_STR("upstream_request_id", a->limits.request_id),
+    };
+    /* Wrong credentials or a missing deployment heal only when somebody acts. */
+    enum log_level level = outcome == OUTCOME_MISCONFIGURED ? LOG_ERROR : LOG_WARN;
+    log_write(level, &a->call->log, "attempt_failed", fields, HZ_LEN(fields));
+}
+
+enum outcome attempt_run(struct task *t, struct call *c, const struct deployment *d, struct attempt *a)
+{
+    *a = (struct attempt) {
+        .call = c,
+        .deployment = d,
+        .state = state_of(c->gateway, d),
+        .number = (int)c->rows_len + 1,
+        .started_ns = loop_now_ns(c->gateway->loop),
+        .started_wall_ms = clock_wall_ms(),
+        .limits = { .retry_after_ms = -1 },
+    };
+    c->served = d;
+    struct llm_outbound outbound;
+    struct fail fail = { 0 };
+    enum err err = llm_outbound_build(&c->http->arena, &c->request, d, &outbound, &fail);
+    if (err)
+        return attempt_fail(a, OUTCOME_REFUSED, err, "%s", fail.text);
+    if (!settle_begin(a))
+        return attempt_fail(a, OUTCOME_STOPPED, ERR_BUSY, "too many calls are in flight");
+    enum outcome outcome = exchange(t, a, &outbound);
+    http_exchange_end(&a->exchange);
+
+    atomic_fetch_add_explicit(&a->state->attempts, 1, memory_order_relaxed);
+    if (outcome == OUTCOME_ANSWER) {
+        note_latency(a);
+    } else if (outcome != OUTCOME_REFUSED && outcome != OUTCOME_STOPPED) {
+        atomic_fetch_add_explicit(&a->state->failures, 1, memory_order_relaxed);
+        log_failure(a, outcome);
+    }
+    settle_note(a, outcome);
+    return outcome;
+}

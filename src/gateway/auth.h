@@ -1,0 +1,45 @@
+#ifndef HZ_GATEWAY_AUTH_H
+#define HZ_GATEWAY_AUTH_H
+/*
+ * auth - who calls: API keys against a table in memory, one a loop.
+ *
+ * The store is asked once a second whether keys have changed, and at once when a well-formed key is
+ * not in the table (it may have been made a moment ago), so a revoked key is refused within about a
+ * second. What was found must not be kept across a wait: the table may be replaced.
+ *
+ * Thread:   a key_view belongs to its loop; the source is shared by the workers.
+ * Suspends: auth_identify (only for an unknown key).
+ */
+
+#include "gateway/call.h"
+#include "ledger/keys.h"
+
+struct gateway;
+struct gateway_loop;
+
+/* One loop's view: the table it looks into now. */
+struct key_view {
+    struct key_table *table;
+    int64_t refreshed_ns; /* when the newest look that has ended began */
+    bool is_refreshing;
+};
+
+/* The database side: one connection, used by one worker at a time. */
+struct key_source;
+enum err key_source_open(struct str store_url, struct key_source **out, struct fail *fail) HZ_MUST_USE;
+void key_source_close(struct key_source *source);
+
+/* Fills the view before its loop runs. */
+enum err key_view_load(struct key_view *view, struct gateway *g) HZ_MUST_USE;
+void key_view_fini(struct key_view *view);
+/* A task for each loop: looks for changes once a second. */
+void key_view_watch(struct task *t, void *gateway_loop);
+
+/* Reads `Authorization: Bearer`, `api-key` or `x-api-key`. ERR_NO_KEY, ERR_WRONG_KEY. */
+enum err auth_identify(struct task *t, struct gateway_loop *gl, struct http_request *r,
+                       struct caller *out, struct fail *fail) HZ_MUST_USE;
+
+/* SELECT 1 through the source's connection. */
+enum err key_source_ping(struct task *t, struct gateway_loop *gl) HZ_MUST_USE;
+
+#endif

@@ -1,0 +1,297 @@
+#include "gateway/call.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "gateway/internal.h"
+#include "wire/json.h"
+
+/*
+ * The life of a call. The good path:
+ *
+ *   classify -> plan -> attempt (send, wait, read or relay) -> settle -> last byte
+ *
+ * Each way it fails:
+ *   nothing fits the request, or all cool down    an error, nothing was sent, no row
+ *   an attempt fails before content               the next deployment of the plan; when there is no
+ *                                                 other, the same again after 1, 2, 4 s
+ *   the provider refuses the request itself       its error, normalised; no other deployment is asked
+ *   a stream breaks after content                 an error event in the stream, never a clean end
+ *   the client leaves, time is up, or we stop     the provider call is cut; what passed is billed
+ *   the rows cannot be made durable               an error instead of the answer's end
+ */
+
+enum { REPEATS_MAX = 3, REPEAT_FIRST_MS = 1000, REPEAT_JITTER_PERCENT = 20, CLASSIFY_TEXT_BYTES = 4096 };
+
+/* ---- classify ---- */
+
+/* Text of the last user message: a string, or the text parts of an array. */
+static struct str last_user_text(struct call *c)
+{
+    struct str last = STR_NONE, message;
+    struct json_iter it;
+    json_iter_init(&it, c->request.messages);
+    while (json_next_element(&it, &message)) {
+        if (str_is(json_to_str(&c->http->arena, json_get(message, "role")), "user"))
+            last = json_get(message, "content");
+    }
+    if (json_kind(last) != JSON_ARRAY)
+        return json_to_str(&c->http->arena, last);
+    struct str part, text = STR_NONE;
+    json_iter_init(&it, last);
+    while (!text.at && json_next_element(&it, &part))
+        text = json_to_str(&c->http->arena, json_get(part, "text"));
+    return text;
+}
+
+static void classify(struct call *c)
+{
+    bool is_auto = c->request.model.len == 0 || str_is(c->request.model, "auto");
+    if (!c->has_tier)
+        c->tier = c->caller.tier;
+    if (!is_auto || c->request.operation != LLM_CHAT || (c->has_type && c->language.at))
+        return;
+    struct str text = last_user_text(c);
+    if (!c->has_type)
+        c->type = classify_type(text);
+    if (!c->language.at)
+        c->language = classify_language(text);
+}
+
+/* ---- attempts ---- */
+
+static bool goes_to_next(enum outcome outcome)
+{
+    return outcome == OUTCOME_FAILED || outcome == OUTCOME_SILENT || outcome == OUTCOME_LIMITED ||
+           outcome == OUTCOME_MISCONFIGURED || outcome == OUTCOME_CONTEXT;
+}
+
+/* Too long for one model: only a model that declares more, or nothing, is worth a try. */
+static bool may_hold_more(const struct deployment *d, const struct deployment *failed)
+{
+    int64_t context = d->model->context_tokens, less = failed->model->context_tokens;
+    return context == 0 || (less && context > less);
+}
+
+static void note_fallback(struct call *c, const struct attempt *a)
+{
+    if (c->fallback_reason.at)
+        return;
+    c->fallback_reason =
+        arena_printf(&c->http->arena, "%.*s/%.*s: %s", STR_ARG(a->deployment->provider->name),
+                     STR_ARG(a->deployment->name), a->detail);
+}
+
+/* What went wrong, for the error that lists all of it. */
+static void add_reason(struct buf *reasons, const struct attempt *a)
+{
+    if (reasons->len)
+        buf_add(reasons, STR("; "));
+    buf_addf(reasons, "%.*s/%.*s: %s", STR_ARG(a->deployment->provider->name),
+             STR_ARG(a->deployment->name), a->detail);
+}
+
+static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
+{
+    enum outcome outcome = OUTCOME_FAILED;
+    const struct deployment *too_small = NULL;
+    for (size_t i = 0; i < c->plan.len; i++) {
+        const struct deployment *d = c->plan.list[i];
+        if (too_small && !may_hold_more(d, too_small))
+            continue;
+        outcome = attempt_run(t, c, d, a);
+        if (!goes_to_next(outcome))
+            return outcome;
+        too_small = outcome == OUTCOME_CONTEXT ? d : too_small;
+        note_fallback(c, a);
+        add_reason(reasons, a);
+    }
+    return outcome;
+}
+
+/* Only where the plan has no other deployment: the same one after 1, 2 and 4 s. */
+static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
+{
+    enum outcome outcome = OUTCOME_FAILED;
+    for (int i = 0; i < REPEATS_MAX && outcome == OUTCOME_FAILED; i++) {
+        int64_t ms = REPEAT_FIRST_MS << i;
+        ms += (int64_t)random_below((uint64_t)(2 * ms * REPEAT_JITTER_PERCENT / 100)) -
+              ms * REPEAT_JITTER_PERCENT / 100;
+        if (loop_now_ns(task_loop(t)) + ms * NS_PER_MS >= c->deadline_ns)
+            return outcome;
+        task_set_stage(t, "wait to repeat");
+        enum err err = task_sleep(t, ms);
+        if (err)
+            return attempt_wait_failed(t, a, err, "waiting to try again");
+        outcome = attempt_run(t, c, c->plan.list[0], a);
+        if (goes_to_next(outcome))
+            add_reason(reasons, a);
+    }
+    return outcome;
+}
+
+static enum outcome run_attempts(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
+{
+    enum outcome outcome = try_plan(t, c, a, reasons);
+    if (outcome == OUTCOME_FAILED && c->plan.len == 1)
+        outcome = repeat(t, c, a, reasons);
+    c->region = a->limits.region.len ? a->limits.region : a->deployment->provider->region;
+    c->result = a->answer;
+    c->outcome = outcome;
+    c->is_fallback = a->deployment != c->plan.first;
+    return outcome;
+}
+
+/* ---- errors for the client ---- */
+
+static enum err error_set(struct call *c, enum err err, struct str message)
+{
+    const struct err_info *info = err_info(err);
+    c->error = (struct llm_error) {
+        .message = arena_str(&c->http->arena, message),
+        .type = str_of(info->type),
+        .code = str_of(info->code),
+        .param = str_of(c->fail.param),
+    };
+    c->error_status = info->status;
+    return err;
+}
+
+static enum err error_from_fail(struct call *c, enum err err)
+{
+    return error_set(c, err, c->fail.err ? str_of(c->fail.text) : str_of(err_info(err)->text));
+}
+
+/* All that were asked failed: name them with their reasons. */
+static enum err error_from_attempts(struct call *c, const struct attempt *a, const struct buf *reasons)
+{
+    enum err err = c->outcome == OUTCOME_SILENT    ? ERR_SILENT
+                   : c->outcome == OUTCOME_LIMITED ? ERR_RATE_LIMIT
+                                                   : ERR_UPSTREAM;
+    if (c->outcome == OUTCOME_LIMITED)
+        c->retry_after_ms = a->limits.retry_after_ms;
+    bool may_fall_back = c->gateway->gateway->config->fallback.enabled;
+    struct str text = arena_printf(&c->http->arena, "%s%s: %.*s", err_info(err)->text,
+                                   may_fall_back ? "" : " (fallback is disabled)",
+                                   STR_ARG(buf_str(reasons)));
+    return error_set(c, err, text);
+}
+
+static enum err error_from_provider(struct call *c, const struct attempt *a)
+{
+    if (a->http_status < 400 || a->http_status > 499)
+        return error_set(c, a->err ? a->err : ERR_UPSTREAM, str_of(a->detail));
+    c->error = a->error;
+    c->error_status = a->http_status;
+    return ERR_BAD_REQUEST;
+}
+
+static enum err error_from_outcome(struct call *c, const struct attempt *a, const struct buf *reasons)
+{
+    switch (c->outcome) {
+    case OUTCOME_ANSWER: return OK;
+    case OUTCOME_REFUSED:
+    case OUTCOME_CONTEXT: return error_from_provider(c, a);
+    case OUTCOME_BROKEN: return error_set(c, ERR_UPSTREAM_BROKEN, str_of(a->detail));
+    case OUTCOME_STOPPED: return error_set(c, a->err, str_of(a->detail));
+    default: return error_from_attempts(c, a, reasons);
+    }
+}
+
+/* ---- the call ---- */
+
+static void count_call(const struct call *c, enum err err)
+{
+    const struct gateway *g = c->gateway->gateway;
+    const struct model_state *m = &g->models[c->served->model->index];
+    series_add(err == OK                ? m->answered
+               : err == ERR_CLIENT_GONE ? m->left
+               : c->error_status < 500  ? m->refused
+                                        : m->failed,
+               1);
+    if (err == OK && c->is_fallback)
+        series_add(g->fallbacks, 1);
+}
+
+static int64_t total_ms(const struct call *c)
+{
+    const struct timeouts *route = c->plan.timeouts;
+    return route && route->total_ms ? route->total_ms : c->plan.list[0]->provider->timeouts.total_ms;
+}
+
+static enum err make_plan(struct call *c)
+{
+    enum err err = plan_make(c, &c->plan);
+    if (err == ERR_RATE_LIMIT)
+        c->retry_after_ms = c->plan.retry_after_ms;
+    return err ? error_from_fail(c, err) : OK;
+}
+
+static enum err attempt_and_settle(struct task *t, struct call *c, struct attempt *a)
+{
+    struct buf reasons = { 0 };
+    run_attempts(t, c, a, &reasons);
+    enum err err = error_from_outcome(c, a, &reasons);
+    enum err settled = settle_all(t, c);
+    if (settled && err != ERR_CLIENT_GONE) {
+        c->outcome = OUTCOME_BROKEN;
+        err = error_set(c, ERR_STORE, STR("the call could not be recorded, so its answer is withheld"));
+    }
+    buf_fini(&reasons);
+    return err;
+}
+
+enum err call_run(struct task *t, struct call *c)
+{
+    struct gateway *g = c->gateway->gateway;
+    c->started_ns = loop_now_ns(task_loop(t));
+    c->first_content_ms = -1;
+    task_set_stage(t, "plan");
+    classify(c);
+    enum err err = make_plan(c);
+    if (err)
+        return err;
+    c->deadline_ns = c->started_ns + total_ms(c) * NS_PER_MS;
+    series_add(g->in_flight, 1);
+    struct attempt *a = arena_alloc(&c->http->arena, sizeof(*a));
+    err = attempt_and_settle(t, c, a);
+    series_add(g->in_flight, -1);
+    count_call(c, err);
+    if (c->is_stream_begun || (c->request.is_stream && err == OK)) {
+        enum err sent = relay_finish(t, c);
+        err = err ? err : sent;
+    }
+    return err;
+}
+
+void call_fini(struct call *c)
+{
+    buf_fini(&c->answer);
+}
+
+static void add_header(struct buf *out, const char *name, struct str value)
+{
+    if (value.len && http1_is_field_value(value))
+        http1_write_header(out, str_of(name), value);
+}
+
+void call_write_headers(const struct call *c, struct buf *out)
+{
+    if (!c->served)
+        return;
+    add_header(out, "X-Huntaze-Model", c->served->model->name);
+    add_header(out, "X-Huntaze-Provider", c->served->provider->name);
+    add_header(out, "X-Huntaze-Deployment", c->served->name);
+    add_header(out, "X-Huntaze-Region", c->region);
+    if (c->served->provider->kind == PROVIDER_SIM)
+        add_header(out, "X-Huntaze-Simulated", STR("true"));
+    if (c->is_fallback)
+        add_header(out, "X-Huntaze-Fallback-Reason", c->fallback_reason);
+    if (!c->request.is_stream && c->outcome == OUTCOME_ANSWER) {
+        struct buf cost = { 0 };
+        buf_add_usd(&cost, c->cost_nusd);
+        add_header(out, "X-Huntaze-Cost-Usd", buf_str(&cost));
+        buf_fini(&cost);
+    }
+}

@@ -1,0 +1,107 @@
+#ifndef HZ_GATEWAY_CALL_H
+#define HZ_GATEWAY_CALL_H
+/*
+ * call - one AI call from the caller's key to the durable row.
+ *
+ * The caller fills the first part and asks call_run; the second part tells what happened. An answer
+ * that is not streamed is left in `answer` for the caller to send: its rows are durable by then. A
+ * stream is relayed to `http` by call_run itself, and its last byte goes out after its rows.
+ *
+ * Owner:    the caller; call_fini frees. Text lives in the request's arena.
+ * Suspends: call_run.
+ */
+
+#include "base/log.h"
+#include "http/server.h"
+#include "ledger/ledger.h"
+#include "llm/llm.h"
+#include "model/call.h"
+
+struct gateway_loop;
+
+/* Who calls. Text lives in the request's arena. */
+struct caller {
+    struct str account;
+    struct str key_id; /* empty: no key was asked for */
+    enum tier tier;
+    unsigned scopes;
+    uint32_t account_name, key_name; /* ledger names */
+};
+
+enum { PLAN_MAX = 8, ATTEMPTS_MAX = 12 };
+struct plan {
+    const struct deployment *list[PLAN_MAX];
+    size_t len;
+    int64_t retry_after_ms;         /* when nothing is left because all wait out a 429 */
+    const struct deployment *first; /* what would have been first, were nothing cooling down */
+    const struct timeouts *timeouts; /* the route's, or NULL */
+};
+
+/* How an attempt ended; design §6. */
+enum outcome {
+    OUTCOME_ANSWER,      /* a whole answer */
+    OUTCOME_REFUSED,     /* the provider's 4xx about the request: passed on */
+    OUTCOME_FAILED,      /* connect, reset, 5xx, unreadable: next, or again */
+    OUTCOME_SILENT,      /* nothing in time: next, never again */
+    OUTCOME_LIMITED,     /* 429: next; this one is left alone for a while */
+    OUTCOME_MISCONFIGURED, /* 401, 403, 404 on our own credentials: next, and somebody must act */
+    OUTCOME_CONTEXT,     /* too long for this model: only a larger one */
+    OUTCOME_BROKEN,      /* broke after the client got content: never a clean end */
+    OUTCOME_STOPPED,     /* the client left, the deadline passed, or we shut down */
+    OUTCOMES
+};
+const char *outcome_name(enum outcome outcome);
+
+struct call {
+    /* filled by the caller */
+    struct gateway_loop *gateway;
+    struct http_request *http; /* the arena; and where a stream goes */
+    struct log_ctx log;
+    int64_t operation_id;
+    bool is_correlation_given; /* log.correlation_id came from outside */
+    struct caller caller;
+    struct llm_request request;
+    bool has_type;
+    enum call_type type;  /* decided by call_run if not given */
+    struct str language;  /* as above; may stay empty */
+    struct str feature;
+    bool has_tier;
+    enum tier tier;       /* the caller's unless given */
+
+    /* what happened */
+    struct fail fail;
+    struct llm_error error;       /* for the client, when call_run did not return OK */
+    int error_status;
+    int64_t retry_after_ms;       /* 0: none */
+    const struct deployment *served; /* who answered (or was tried last) */
+    struct str region;
+    struct buf answer;
+    struct llm_answer result;
+    struct usage usage;           /* of the answer, as settled */
+    enum usage_source usage_source;
+    int64_t cost_nusd;            /* of all attempts */
+    bool is_unpriced;
+    bool is_fallback;
+    struct str fallback_reason;
+    bool is_stream_begun;
+    struct plan plan;
+    enum outcome outcome;
+    int64_t deadline_ns;
+    int64_t started_ns;
+    int64_t first_content_ms; /* -1: none */
+
+    /* one row an attempt, settled together at the end */
+    struct transfer rows[ATTEMPTS_MAX];
+    struct ledger_slot *slots[ATTEMPTS_MAX];
+    size_t rows_len;
+};
+
+/* OK: answered (JSON: see answer; stream: sent). Otherwise `error`, `error_status` hold what the
+ * client shall read, unless is_stream_begun (it was told in the stream) or it has left. */
+enum err call_run(struct task *t, struct call *c) HZ_MUST_USE;
+void call_fini(struct call *c);
+
+/* Headers that tell of the call, as "name: value\r\n"... */
+void call_write_headers(const struct call *c, struct buf *out);
+
+#endif

@@ -1,0 +1,53 @@
+#ifndef HZ_GATEWAY_GATEWAY_H
+#define HZ_GATEWAY_GATEWAY_H
+/*
+ * gateway - the life of one AI call: identify, plan, attempt, relay, settle.
+ *
+ * One gateway a process, one gateway_loop a loop. What several loops touch is immutable (the
+ * configuration snapshot) or atomic (state of deployments).
+ *
+ * Owner:    gateway_create before the loops run, gateway_destroy after they have ended.
+ * Thread:   gateway_loop functions on their loop.
+ * Suspends: functions that take a task.
+ */
+
+#include "config/config.h"
+#include "gateway/call.h"
+#include "ledger/ledger.h"
+#include "loop/worker.h"
+
+struct gateway;
+struct gateway_loop;
+
+struct gateway_options {
+    struct config *config; /* a reference is taken */
+    struct ledger *ledger;
+    struct workers *workers;
+    struct loop *const *loops;
+    size_t loops_len;
+};
+enum err gateway_create(const struct gateway_options *options, struct gateway **out,
+                        struct fail *fail) HZ_MUST_USE;
+void gateway_destroy(struct gateway *g);
+
+/* Starts the tasks that look for changed keys; before the loops run. */
+void gateway_start(struct gateway *g);
+
+struct gateway_loop *gateway_on_loop(struct gateway *g, size_t index);
+const struct config *gateway_config(const struct gateway *g);
+struct ledger *gateway_ledger(const struct gateway *g);
+
+/* Is the store there? Waits on a worker. */
+enum err gateway_ping_store(struct task *t, struct gateway_loop *gl) HZ_MUST_USE;
+
+/* What /health tells of a provider. */
+struct provider_state {
+    struct str name;
+    struct str region;
+    bool is_cooling;       /* all its deployments wait out a Retry-After */
+    int64_t failures;      /* attempts that failed since start */
+    int64_t attempts;
+};
+void gateway_provider_state(struct gateway *g, size_t index, struct provider_state *out);
+
+#endif

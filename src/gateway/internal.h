@@ -1,0 +1,115 @@
+#ifndef HZ_GATEWAY_INTERNAL_H
+#define HZ_GATEWAY_INTERNAL_H
+/* internal - what the stages of a call share and nobody outside gateway/ sees. */
+
+#include <stdatomic.h>
+
+#include "base/metrics.h"
+#include "gateway/auth.h"
+#include "gateway/gateway.h"
+#include "http/client.h"
+#include "ledger/keys.h"
+#include "net/dns.h"
+
+/* What moves while the configuration stands still; shared by all loops. */
+struct deployment_state {
+    _Atomic int64_t cooling_until_ns; /* a 429 asked for it */
+    _Atomic int32_t limited_in_row;   /* 429s since the last success */
+    _Atomic int64_t latency_us;       /* moving average of whole answers; 0 = none yet */
+    _Atomic int64_t attempts, failures;
+    struct series *outcomes[OUTCOMES];
+    struct series *seconds, *first_content;
+    struct series *tokens_in, *tokens_cached, *tokens_out, *tokens_reasoning, *cost;
+    uint32_t name, provider_name, model_name, region_name; /* ledger names */
+};
+
+struct model_state {
+    struct series *answered, *refused, *failed, *left;
+};
+
+struct gateway {
+    struct config *config;
+    struct ledger *ledger;
+    struct workers *workers;
+    struct gateway_loop *loops;
+    size_t loops_len;
+    struct deployment_state *deployments; /* by deployment.index */
+    struct model_state *models;           /* by model.index */
+    struct series *in_flight, *fallbacks;
+    uint32_t default_account, router_key_name;
+    struct key_source *keys;
+};
+
+struct gateway_loop {
+    struct gateway *gateway;
+    struct loop *loop;
+    struct resolver *resolver;
+    struct http_client *client;
+    struct key_view keys;
+};
+
+static inline struct deployment_state *state_of(const struct gateway_loop *gl, const struct deployment *d)
+{
+    return &gl->gateway->deployments[d->index];
+}
+
+/* ---- plan.c ---- */
+
+/* Which deployments, in which order. ERR_NO_MODEL, ERR_BAD_REQUEST (nothing takes such a request),
+ * ERR_RATE_LIMIT (all cool down). */
+enum err plan_make(struct call *c, struct plan *out) HZ_MUST_USE;
+
+/* ---- attempt.c ---- */
+
+struct attempt {
+    struct call *call;
+    const struct deployment *deployment;
+    struct deployment_state *state;
+    struct http_exchange exchange;
+    struct llm_limits limits;
+    int number; /* 1.. within the operation */
+    int64_t started_ns, started_wall_ms;
+    int64_t first_content_ns;  /* 0: none yet */
+    int64_t silent_ns;         /* deadline for the first content */
+    int http_status;
+    enum err err;
+    char detail[200];          /* why, for people */
+    struct llm_error error;    /* the provider's, if it sent one */
+    struct llm_answer answer;
+    bool was_sent;             /* the provider may have seen the request */
+};
+
+/* Runs one attempt to its end and appends its row to the call. */
+enum outcome attempt_run(struct task *t, struct call *c, const struct deployment *d,
+                         struct attempt *a);
+enum outcome attempt_fail(struct attempt *a, enum outcome outcome, enum err err, const char *fmt, ...)
+    HZ_PRINTF(4, 5);
+/* The end of a wait as an outcome: who stopped it, or which deadline passed. */
+enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err, const char *doing);
+struct llm_answer_options attempt_answer_options(const struct attempt *a);
+/* When a stream that has begun counts as stalled, from now. */
+int64_t attempt_idle_deadline(const struct attempt *a);
+
+/* ---- relay.c ---- */
+
+/* A 200 that is a stream: to the client as it comes, up to but without its last byte. */
+enum outcome relay_stream(struct task *t, struct attempt *a);
+/* The last bytes, after the rows are durable. */
+enum err relay_finish(struct task *t, struct call *c) HZ_MUST_USE;
+
+/* ---- settle.c ---- */
+
+/* The in-flight slot and a row with the estimate; false when all slots are taken. */
+bool settle_begin(struct attempt *a) HZ_MUST_USE;
+/* Completes the attempt's row with what is known now. */
+void settle_note(struct attempt *a, enum outcome outcome);
+/* All rows of the call durable (or handed over, with ledger.wait: false). Shielded. */
+enum err settle_all(struct task *t, struct call *c) HZ_MUST_USE;
+
+/* ---- classify.c ---- */
+
+enum call_type classify_type(struct str text);
+/* "en", "fr", ...; at = NULL when undecided. */
+struct str classify_language(struct str text);
+
+#endif

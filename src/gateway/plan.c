@@ -1,0 +1,225 @@
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "gateway/internal.h"
+
+/* ---- which models ---- */
+
+enum { MODELS_MAX = 32 };
+struct model_list {
+    const struct model *list[MODELS_MAX];
+    size_t len;
+};
+
+static void add_model(struct model_list *models, const struct model *m)
+{
+    for (size_t i = 0; i < models->len; i++) {
+        if (models->list[i] == m)
+            return;
+    }
+    if (models->len < MODELS_MAX)
+        models->list[models->len++] = m;
+}
+
+static bool route_matches(const struct route *r, const struct call *c)
+{
+    return (!r->feature.at || str_eq(r->feature, c->feature)) &&
+           (!r->types || (r->types & 1u << c->type)) &&
+           (!r->language.at || str_eq_nocase(r->language, c->language)) &&
+           (!r->has_tier || r->tier == c->tier);
+}
+
+static const struct route *find_route(const struct config *config, const struct call *c)
+{
+    for (size_t i = 0; i < config->routes_len; i++) {
+        if (route_matches(&config->routes[i], c))
+            return &config->routes[i];
+    }
+    return NULL;
+}
+
+/* Cheapest or fastest deployment of a model; unknown ranks last. */
+static int64_t rank(const struct gateway_loop *gl, const struct model *m, enum route_choice choose)
+{
+    int64_t best = INT64_MAX;
+    for (size_t i = 0; i < m->deployments_len; i++) {
+        const struct deployment *d = m->deployments[i];
+        int64_t latency_us = atomic_load_explicit(&state_of(gl, d)->latency_us, memory_order_relaxed);
+        int64_t price = d->price.input_nusd_per_mtok + d->price.output_nusd_per_mtok;
+        bool is_known = choose == CHOOSE_FASTEST ? latency_us > 0 : price_is_known(&d->price);
+        int64_t value = choose == CHOOSE_FASTEST ? latency_us : price;
+        if (is_known)
+            best = HZ_MIN(best, value);
+    }
+    return best;
+}
+
+static void add_route_models(struct model_list *models, const struct gateway_loop *gl,
+                             const struct route *r)
+{
+    size_t from = models->len;
+    for (size_t i = 0; i < r->models_len; i++)
+        add_model(models, r->models[i]);
+    if (r->choose == CHOOSE_FIRST)
+        return;
+    /* Insertion sort: stable, and the lists are short. */
+    for (size_t i = from + 1; i < models->len; i++) {
+        const struct model *m = models->list[i];
+        size_t at = i;
+        for (; at > from && rank(gl, models->list[at - 1], r->choose) > rank(gl, m, r->choose); at--)
+            models->list[at] = models->list[at - 1];
+        models->list[at] = m;
+    }
+}
+
+static void add_fallback_models(struct model_list *models, const struct config *config)
+{
+    if (models->len == 0)
+        return;
+    struct str first = models->list[0]->name;
+    for (size_t i = 0; i < config->fallbacks_len; i++) {
+        const struct fallback *f = &config->fallbacks[i];
+        if (!str_is(f->from, "*") && !str_eq(f->from, first))
+            continue;
+        for (size_t m = 0; m < f->models_len; m++)
+            add_model(models, f->models[m]);
+    }
+}
+
+static enum err explicit_model(struct call *c, struct model_list *models)
+{
+    const struct config *config = c->gateway->gateway->config;
+    const struct model *m = config_find_model(config, c->request.model);
+    if (!m) {
+        snprintf(c->fail.param, sizeof(c->fail.param), "model");
+        return fail_set(&c->fail, ERR_NO_MODEL,
+                        "the model '%.*s' does not exist; GET /v1/models lists those that do, and "
+                        "'auto' lets the router choose",
+                        (int)HZ_MIN(c->request.model.len, 80), c->request.model.at);
+    }
+    add_model(models, m);
+    return OK;
+}
+
+/* ---- which deployments ---- */
+
+/* The deployments of a model in an order drawn by weight. */
+static size_t order_by_weight(const struct model *m, const struct deployment **out, size_t room)
+{
+    const struct deployment *left[PLAN_MAX];
+    size_t left_len = HZ_MIN(m->deployments_len, (size_t)PLAN_MAX), n = 0;
+    for (size_t i = 0; i < left_len; i++)
+        left[i] = m->deployments[i];
+    while (left_len && n < room) {
+        int64_t sum = 0;
+        for (size_t i = 0; i < left_len; i++)
+            sum += left[i]->weight;
+        int64_t drawn = left_len > 1 && sum > 0 ? (int64_t)random_below((uint64_t)sum) : 0;
+        size_t pick = 0;
+        while (pick + 1 < left_len && drawn >= left[pick]->weight)
+            drawn -= left[pick++]->weight;
+        out[n++] = left[pick];
+        left[pick] = left[--left_len];
+    }
+    return n;
+}
+
+static bool may_be_called(const struct call *c, const struct deployment *d, struct fail *why)
+{
+    if (!price_is_known(&d->price) && !d->model->allows_unpriced) {
+        fail_set(why, ERR_BAD_REQUEST,
+                 "the model '%.*s' has no price, so it cannot be called; its operator can give it a "
+                 "price or mark it 'unpriced: allow'", STR_ARG(d->model->name));
+        return false;
+    }
+    return llm_request_fits(&c->request, &d->caps, why) == OK;
+}
+
+static int64_t cooling_ms(const struct gateway_loop *gl, const struct deployment *d)
+{
+    int64_t until_ns = atomic_load_explicit(&state_of(gl, d)->cooling_until_ns, memory_order_relaxed);
+    int64_t left_ns = until_ns - loop_now_ns(gl->loop);
+    return left_ns > 0 ? (left_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
+}
+
+static void add_deployments(struct call *c, const struct model *m, struct plan *out, struct fail *why)
+{
+    const struct deployment *ordered[PLAN_MAX];
+    size_t n = order_by_weight(m, ordered, PLAN_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct deployment *d = ordered[i];
+        if (!may_be_called(c, d, why))
+            continue;
+        if (!out->first)
+            out->first = d;
+        int64_t wait_ms = cooling_ms(c->gateway, d);
+        if (wait_ms) {
+            bool is_shortest = !out->retry_after_ms || wait_ms < out->retry_after_ms;
+            out->retry_after_ms = is_shortest ? wait_ms : out->retry_after_ms;
+        } else if (out->len < PLAN_MAX) {
+            out->list[out->len++] = d;
+        }
+    }
+}
+
+static bool is_legacy(const struct deployment *d)
+{
+    return d->provider->kind == PROVIDER_OPENAI || d->provider->kind == PROVIDER_AZURE_OPENAI;
+}
+
+/* AI_PROVIDER=legacy: OpenAI and Azure OpenAI lead, otherwise in the same order. */
+static void put_legacy_first(struct plan *plan)
+{
+    const struct deployment *sorted[PLAN_MAX];
+    size_t n = 0;
+    for (int wants_legacy = 1; wants_legacy >= 0; wants_legacy--) {
+        for (size_t i = 0; i < plan->len; i++) {
+            if (is_legacy(plan->list[i]) == (wants_legacy == 1))
+                sorted[n++] = plan->list[i];
+        }
+    }
+    memcpy(plan->list, sorted, n * sizeof(sorted[0]));
+    if (n)
+        plan->first = plan->list[0];
+}
+
+enum err plan_make(struct call *c, struct plan *out)
+{
+    struct gateway_loop *gl = c->gateway;
+    const struct config *config = gl->gateway->config;
+    *out = (struct plan) { 0 };
+    struct model_list *models = ARENA_NEW(&c->http->arena, struct model_list);
+    bool is_auto = c->request.model.len == 0 || str_is(c->request.model, "auto");
+    bool is_embedding = c->request.operation == LLM_EMBEDDINGS;
+    if (!is_auto || is_embedding) {
+        enum err err = explicit_model(c, models);
+        if (err)
+            return err;
+    } else {
+        const struct route *r = find_route(config, c);
+        if (!r)
+            return fail_set(&c->fail, ERR_NO_MODEL, "no route matches this request: name a model");
+        add_route_models(models, gl, r);
+        out->timeouts = &r->timeouts;
+    }
+    /* Vectors of different models must never be mixed. */
+    if (config->fallback.enabled && !is_embedding)
+        add_fallback_models(models, config);
+
+    struct fail why = { 0 };
+    for (size_t i = 0; i < models->len; i++)
+        add_deployments(c, models->list[i], out, &why);
+    if (is_auto && config->fallback.lead == LEAD_LEGACY)
+        put_legacy_first(out);
+    if (!out->first)
+        return fail_set(&c->fail, why.err ? why.err : ERR_NO_MODEL, "%s",
+                        why.err ? why.text : "no deployment serves this model");
+    if (!config->fallback.enabled)
+        out->len = out->len && out->list[0] == out->first ? 1 : 0;
+    out->len = HZ_MIN(out->len, (size_t)config->fallback.max_deployments);
+    if (out->len == 0)
+        return fail_set(&c->fail, ERR_RATE_LIMIT,
+                        "every deployment that could serve this is rate limited; try again later");
+    return OK;
+}

@@ -1,0 +1,221 @@
+#include "base/clock.h"
+#include "base/mem.h"
+#include "gateway/internal.h"
+#include "ledger/price.h"
+
+/* A settle goes to the spool within the ledger's own patience; this only bounds a stuck disk. */
+enum { SETTLE_MS = 60000, OUTPUT_GUESS_TOKENS = 1024 };
+
+static struct usage worst_case(const struct call *c, const struct deployment *d)
+{
+    int64_t output = c->request.max_tokens ? c->request.max_tokens
+                   : d->caps.default_max_tokens ? d->caps.default_max_tokens
+                   : d->model->max_output_tokens ? d->model->max_output_tokens
+                   : OUTPUT_GUESS_TOKENS;
+    if (c->request.operation == LLM_EMBEDDINGS)
+        output = 0;
+    /* A token is at least one byte of the request, whatever the tokenizer. */
+    return (struct usage) {
+        .input_tokens = HZ_MAX((int64_t)c->request.body.len, c->request.input_estimate),
+        .output_tokens = output * HZ_MAX(c->request.n, 1),
+    };
+}
+
+static int64_t cost_of(const struct deployment *d, const struct usage *usage)
+{
+    return price_is_known(&d->price) ? price_cost(&d->price, usage) : 0;
+}
+
+bool settle_begin(struct attempt *a)
+{
+    struct call *c = a->call;
+    const struct deployment *d = a->deployment;
+    HZ_ASSERT(c->rows_len < ATTEMPTS_MAX);
+    struct transfer *row = &c->rows[c->rows_len];
+    *row = (struct transfer) {
+        .operation_id = c->operation_id,
+        .attempt = a->number,
+        .kind = TRANSFER_SETTLE,
+        .debit_account = c->caller.account_name,
+        .credit_account = a->state->provider_name,
+        .is_unpriced = !price_is_known(&d->price),
+        .key = c->caller.key_name,
+        .feature = ledger_name(c->gateway->gateway->ledger, c->feature),
+        .provider = a->state->provider_name,
+        .deployment = a->state->name,
+        .model = a->state->model_name,
+        .region = a->state->region_name,
+        .tier = (uint8_t)c->tier,
+        .operation = (uint8_t)c->request.operation,
+        .usage = worst_case(c, d),
+        .usage_source = USAGE_UNKNOWN,
+        .status = ATTEMPT_CRASHED,
+        .started_ms = a->started_wall_ms,
+        .first_content_ms = -1,
+        .is_stream = c->request.is_stream,
+        .is_fallback = d != c->plan.first,
+    };
+    row->amount_nusd = cost_of(d, &row->usage);
+    if (c->is_correlation_given)
+        row->correlation_id = c->log.correlation_id;
+    struct ledger_slot *slot = ledger_slot_take(c->gateway->gateway->ledger, row);
+    if (!slot)
+        return false;
+    c->slots[c->rows_len++] = slot;
+    return true;
+}
+
+/* ---- what an outcome costs ---- */
+
+static enum attempt_status status_of(const struct attempt *a, enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_ANSWER:
+        return a->answer.is_content_filter ? ATTEMPT_CONTENT_FILTER : ATTEMPT_OK;
+    case OUTCOME_REFUSED:
+        return a->error.is_content_filter ? ATTEMPT_CONTENT_FILTER : ATTEMPT_FAILED;
+    case OUTCOME_BROKEN: return ATTEMPT_BROKEN;
+    case OUTCOME_STOPPED: return a->err == ERR_CLIENT_GONE ? ATTEMPT_CLIENT_GONE : ATTEMPT_BROKEN;
+    default: return ATTEMPT_FAILED;
+    }
+}
+
+/* Did the provider do work that it bills? Content that came, or a prompt that it read. */
+static bool is_billed(const struct attempt *a, enum outcome outcome)
+{
+    if (a->answer.has_usage || outcome == OUTCOME_ANSWER || outcome == OUTCOME_BROKEN)
+        return true;
+    if (outcome == OUTCOME_REFUSED)
+        return a->error.is_content_filter;
+    /* Cut off by us or by time while the provider was at work. */
+    return a->was_sent && (outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT);
+}
+
+static void take_usage(struct attempt *a, enum outcome outcome, struct transfer *row)
+{
+    if (!is_billed(a, outcome)) {
+        row->usage = (struct usage) { 0 };
+        row->usage_source = USAGE_PROVIDER; /* a refusal states that nothing was used */
+    } else if (a->answer.has_usage) {
+        row->usage = a->answer.usage;
+        row->usage_source = USAGE_PROVIDER;
+    } else {
+        row->usage = (struct usage) {
+            .input_tokens = a->call->request.input_estimate,
+            .output_tokens = a->answer.output_estimate,
+        };
+        row->usage_source = USAGE_COUNTED;
+    }
+    row->amount_nusd = cost_of(a->deployment, &row->usage);
+}
+
+static void count_metrics(struct attempt *a, enum outcome outcome, const struct transfer *row)
+{
+    struct deployment_state *s = a->state;
+    series_add(s->outcomes[outcome], 1);
+    series_observe(s->seconds, (double)row->duration_ms / 1000);
+    if (row->first_content_ms >= 0)
+        series_observe(s->first_content, (double)row->first_content_ms / 1000);
+    const struct usage *u = &row->usage;
+    if (u->input_tokens)
+        series_add(s->tokens_in, u->input_tokens);
+    if (u->cached_tokens)
+        series_add(s->tokens_cached, u->cached_tokens);
+    if (u->output_tokens)
+        series_add(s->tokens_out, u->output_tokens);
+    if (u->reasoning_tokens)
+        series_add(s->tokens_reasoning, u->reasoning_tokens);
+    if (row->amount_nusd)
+        series_add(s->cost, row->amount_nusd);
+}
+
+void settle_note(struct attempt *a, enum outcome outcome)
+{
+    struct call *c = a->call;
+    struct transfer *row = &c->rows[c->rows_len - 1];
+    struct ledger *ledger = c->gateway->gateway->ledger;
+    int64_t now_ns = loop_clock_ns(c->gateway->loop);
+    take_usage(a, outcome, row);
+    row->status = status_of(a, outcome);
+    row->http_status = a->http_status;
+    row->error = outcome == OUTCOME_ANSWER ? 0 : ledger_name(ledger, str_of(err_name(a->err)));
+    row->duration_ms = (int32_t)((now_ns - a->started_ns) / NS_PER_MS);
+    if (a->first_content_ns)
+        row->first_content_ms = (int32_t)((a->first_content_ns - a->started_ns) / NS_PER_MS);
+    if (a->limits.region.len && !str_eq(a->limits.region, a->deployment->provider->region))
+        row->region = ledger_name(ledger, str_first(a->limits.region, 64));
+    c->cost_nusd += row->amount_nusd;
+    c->usage = row->usage;
+    c->usage_source = row->usage_source;
+    c->is_unpriced |= row->is_unpriced;
+    if (c->first_content_ms < 0)
+        c->first_content_ms = row->first_content_ms;
+    count_metrics(a, outcome, row);
+}
+
+/* ---- durable ---- */
+
+/* Rows and slots of a call that does not wait for them. */
+struct later {
+    struct ledger *ledger;
+    struct log_ctx log;
+    size_t len;
+    struct ledger_slot *slots[ATTEMPTS_MAX];
+    struct transfer rows[ATTEMPTS_MAX];
+    char correlation[];
+};
+
+static enum err settle_rows(struct task *t, struct ledger *ledger, const struct log_ctx *log,
+                            const struct transfer *rows, struct ledger_slot **slots, size_t len)
+{
+    enum err err = ledger_settle(t, ledger, rows, len);
+    if (err) {
+        /* The slots stay: after a restart these attempts are unknown, never forgotten. */
+        log_error(log, "settle_failed", LOG_TEXT("error", err_name(err)), LOG_INT("rows", len));
+        return err;
+    }
+    for (size_t i = 0; i < len; i++)
+        ledger_slot_release(ledger, slots[i]);
+    return OK;
+}
+
+static void settle_later(struct task *t, void *arg)
+{
+    struct later *later = arg;
+    task_shield(t, SETTLE_MS);
+    enum err err = settle_rows(t, later->ledger, &later->log, later->rows, later->slots, later->len);
+    (void)err; /* logged; nobody waits for it */
+    mem_free(later);
+}
+
+static void post_later(struct call *c)
+{
+    struct str correlation = c->log.correlation_id;
+    struct later *later = mem_alloc(sizeof(*later) + correlation.len);
+    memcpy(later->correlation, correlation.at, correlation.len);
+    later->ledger = c->gateway->gateway->ledger;
+    later->log.correlation_id = str_make(later->correlation, correlation.len);
+    later->len = c->rows_len;
+    memcpy(later->slots, c->slots, c->rows_len * sizeof(c->slots[0]));
+    memcpy(later->rows, c->rows, c->rows_len * sizeof(c->rows[0]));
+    for (size_t i = 0; i < later->len; i++) {
+        if (later->rows[i].correlation_id.at)
+            later->rows[i].correlation_id = later->log.correlation_id;
+    }
+    task_spawn(c->gateway->loop, "settle", settle_later, later);
+}
+
+enum err settle_all(struct task *t, struct call *c)
+{
+    if (c->rows_len == 0)
+        return OK;
+    if (!c->gateway->gateway->config->ledger.wait) {
+        post_later(c);
+        return OK;
+    }
+    task_set_stage(t, "settle");
+    task_shield(t, SETTLE_MS);
+    enum err err = settle_rows(t, c->gateway->gateway->ledger, &c->log, c->rows, c->slots, c->rows_len);
+    task_unshield(t);
+    return err;
+}
