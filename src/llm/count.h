@@ -15,10 +15,13 @@ struct token_counter {
 };
 /* UTF-8 text; a character split between two calls counts once. Counts lead bytes only. */
 void token_count_add(struct token_counter *c, struct str text);
+/* A raw JSON string with its quotes, escapes resolved. Other values count as their text. */
+void token_count_add_json(struct token_counter *c, struct str value);
 int64_t token_count_total(const struct token_counter *c);
 
 /* A chat's messages array (raw JSON): text, names, roles, tool calls, images by the tile rule
- * (85 + 170 a tile; sizes from PNG, JPEG, GIF, WebP headers of data URLs; 765 for remote ones). */
+ * (85 + 170 a tile; sizes from PNG, JPEG, GIF, WebP headers of data URLs; 765 for remote ones and
+ * for parts of other kinds). */
 int64_t token_count_messages(struct str messages);
 
 #endif

@@ -146,8 +146,7 @@ struct llm_limits {
     struct str request_id;      /* apim-request-id, else x-request-id */
 };
 struct http_head;
-/* now_ms: wall clock, for Retry-After as a date. */
-/* Text borrows from the head. */
+/* now_ms: wall clock, for Retry-After as a date. Text borrows from the head. */
 void llm_limits_read(const struct http_head *head, int64_t now_ms, struct llm_limits *out);
 
 #endif

@@ -1,0 +1,214 @@
+#include "llm/llm.h"
+
+#include "llm/dialect.h"
+#include "llm/replay.h"
+#include "wire/url.h"
+
+struct rewriting {
+    const struct llm_request *request;
+    const struct deployment *deployment;
+    const char *max_tokens_name; /* what the field must be called; NULL: either name */
+    struct splice splice;
+    bool asks_usage;             /* stream_options.include_usage must be set */
+    bool has_model;
+    bool has_stream_options;
+};
+
+/* ---- body ---- */
+
+static const char *max_tokens_name(const struct deployment *d, const struct dialect_info *dialect)
+{
+    /* A field outside the contract would be dropped silently there, and the bound with it. */
+    if (d->caps.max_tokens_field == MAX_TOKENS_AS_IS)
+        return dialect->drops_extra ? "max_tokens" : NULL;
+    return d->caps.max_tokens_field == MAX_TOKENS_OLD ? "max_tokens" : "max_completion_tokens";
+}
+
+static bool is_unwanted(const struct rewriting *w, struct str key)
+{
+    const struct capabilities *caps = &w->deployment->caps;
+    for (size_t i = 0; i < caps->drop_params_len; i++) {
+        if (str_eq(key, caps->drop_params[i]))
+            return true;
+    }
+    return KEY_IS(key, "stream_options") && w->request->is_stream && !w->asks_usage;
+}
+
+static void edit_max_tokens(struct rewriting *w, struct splice_object *o)
+{
+    const char *name = w->max_tokens_name;
+    bool is_null = json_is_null(o->value);
+    if (is_null && (name || w->deployment->caps.default_max_tokens > 0)) {
+        splice_drop(o);
+        return;
+    }
+    if (!name || str_is(o->key, name))
+        return;
+    if (!json_is_null(json_get(w->request->body, name))) {
+        splice_drop(o);
+        return;
+    }
+    splice_open(&w->splice, o->raw_key);
+    buf_addf(w->splice.out, "\"%s\"", name);
+}
+
+static void edit_stream_options(struct rewriting *w, struct str value)
+{
+    w->has_stream_options = true;
+    if (json_kind(value) != JSON_OBJECT) {
+        splice_replace(&w->splice, value, STR("{\"include_usage\":true}"));
+        return;
+    }
+    bool has_it = false;
+    struct splice_object o;
+    splice_walk(&o, &w->splice, value);
+    while (splice_next(&o)) {
+        if (!KEY_IS(o.key, "include_usage"))
+            continue;
+        has_it = true;
+        if (!json_is_true(o.value))
+            splice_replace(&w->splice, o.value, STR("true"));
+    }
+    if (!has_it)
+        splice_add(&o, "include_usage", STR("true"));
+}
+
+static void edit_member(struct rewriting *w, struct splice_object *o)
+{
+    if (is_unwanted(w, o->key)) {
+        splice_drop(o);
+    } else if (KEY_IS(o->key, "model")) {
+        w->has_model = true;
+        splice_open(&w->splice, o->value);
+        buf_add_json(w->splice.out, w->deployment->name);
+    } else if (KEY_IS(o->key, "messages")) {
+        replay_rewrite(&w->splice, o->value, w->deployment);
+    } else if (KEY_IS(o->key, "max_tokens") || KEY_IS(o->key, "max_completion_tokens")) {
+        edit_max_tokens(w, o);
+    } else if (KEY_IS(o->key, "stream_options") && w->asks_usage) {
+        edit_stream_options(w, o->value);
+    } else if (KEY_IS(o->key, "encoding_format") && w->request->wants_base64 &&
+               !dialect_has_base64(w->deployment->provider)) {
+        splice_replace(&w->splice, o->value, STR("\"float\""));
+    }
+}
+
+static void add_members(struct rewriting *w, struct splice_object *o)
+{
+    const struct capabilities *caps = &w->deployment->caps;
+    if (!w->has_model)
+        buf_add_json(splice_add_open(o, "model"), w->deployment->name);
+    if (w->asks_usage && !w->has_stream_options)
+        splice_add(o, "stream_options", STR("{\"include_usage\":true}"));
+    bool is_unbounded = w->request->operation == LLM_CHAT && w->request->max_tokens == 0;
+    if (is_unbounded && caps->default_max_tokens > 0)
+        buf_add_i64(splice_add_open(o, w->max_tokens_name ? w->max_tokens_name : "max_tokens"),
+                    caps->default_max_tokens);
+}
+
+static enum err build_body(struct arena *a, const struct llm_request *r, const struct deployment *d,
+                           struct str *out, struct fail *fail)
+{
+    const struct dialect_info *dialect = dialect_info(d->provider->dialect);
+    struct buf body = { 0 };
+    struct rewriting w = {
+        .request = r,
+        .deployment = d,
+        .max_tokens_name = max_tokens_name(d, dialect),
+        .asks_usage = r->is_stream && d->caps.stream_usage == STREAM_USAGE_OPTION &&
+                      !dialect->drops_extra,
+    };
+    struct splice_object o;
+    enum err err = OK;
+
+    buf_reserve(&body, r->body.len + 256);
+    splice_init(&w.splice, r->body, &body);
+    splice_walk(&o, &w.splice, r->body);
+    while (splice_next(&o))
+        edit_member(&w, &o);
+    add_members(&w, &o);
+    splice_end(&w.splice);
+
+    char *copy = arena_try_alloc(a, body.len);
+    if (!copy) {
+        err = fail_set(fail, ERR_TOO_LARGE, "the request does not fit into its memory limit");
+        goto out;
+    }
+    memcpy(copy, body.at, body.len);
+    *out = str_make(copy, body.len);
+out:
+    buf_fini(&body);
+    return err;
+}
+
+/* ---- path and headers ---- */
+
+/* What is still missing of "/openai/v1" behind a base that may hold part of it already. */
+static struct str prefix_behind(struct str base, struct str prefix)
+{
+    struct str first = prefix;
+    while (first.len && first.at[first.len - 1] != '/')
+        first.len--;
+    struct str last = str_skip(prefix, first.len ? first.len - 1 : 0);
+    first.len = first.len ? first.len - 1 : 0;
+    if (prefix.len == 0 || str_ends(base, last))
+        return STR_NONE;
+    return first.len && str_ends(base, first) ? last : prefix;
+}
+
+static struct str build_target(struct arena *a, const struct llm_request *r,
+                               const struct deployment *d)
+{
+    const struct provider *p = d->provider;
+    const struct dialect_info *dialect = dialect_info(p->dialect);
+    struct str version = p->api_version.len ? p->api_version : str_of(dialect->api_version);
+    struct buf target = { 0 };
+
+    buf_add(&target, p->base_path);
+    buf_add(&target, prefix_behind(p->base_path, str_of(dialect->prefix)));
+    if (dialect->has_deployment) {
+        buf_add_char(&target, '/');
+        url_encode(d->name, &target);
+    }
+    buf_add(&target, r->operation == LLM_CHAT ? STR("/chat/completions") : STR("/embeddings"));
+    if (version.len) {
+        buf_add(&target, STR("?api-version="));
+        url_encode(version, &target);
+    }
+    struct str copy = arena_str(a, buf_str(&target));
+    buf_fini(&target);
+    return copy;
+}
+
+static bool is_header_text(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.at[i] < 0x20 || s.at[i] == 0x7F)
+            return false;
+    }
+    return true;
+}
+
+static enum err build_headers(struct arena *a, const struct llm_request *r, const struct provider *p,
+                              struct str *out, struct fail *fail)
+{
+    const struct dialect_info *dialect = dialect_info(p->dialect);
+    bool is_bearer = p->is_key_bearer || !dialect->has_api_key_header;
+    if (!is_header_text(p->key))
+        return fail_set(fail, ERR_CONFIG, "the key of provider '%.*s' holds a line break",
+                        STR_ARG(p->name));
+    *out = arena_printf(a, "content-type: application/json\r\naccept: %s\r\n%s%s%.*s%s",
+                        r->is_stream ? "text/event-stream" : "application/json",
+                        dialect->drops_extra ? "extra-parameters: drop\r\n" : "",
+                        p->key.len == 0 ? "" : is_bearer ? "authorization: Bearer " : "api-key: ",
+                        STR_ARG(p->key), p->key.len ? "\r\n" : "");
+    return OK;
+}
+
+enum err llm_outbound_build(struct arena *a, const struct llm_request *r, const struct deployment *d,
+                            struct llm_outbound *out, struct fail *fail)
+{
+    *out = (struct llm_outbound) { .target = build_target(a, r, d) };
+    enum err err = build_headers(a, r, d->provider, &out->headers, fail);
+    return err ? err : build_body(a, r, d, &out->body, fail);
+}

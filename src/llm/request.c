@@ -1,0 +1,224 @@
+#include "llm/llm.h"
+
+#include "llm/count.h"
+#include "llm/key.h"
+#include "llm/prompt.h"
+#include "llm/refuse.h"
+
+enum { CHAT_ONLY = 1 << LLM_CHAT, EMBEDDINGS_ONLY = 1 << LLM_EMBEDDINGS, BOTH = 3 };
+enum { CHOICES_MAX = LLM_STREAM_CHOICES_MAX };
+
+struct reading {
+    struct arena *arena;
+    struct llm_request *request;
+    struct fail *fail;
+    struct token_counter schemas; /* tools and schemas are rendered into the prompt */
+};
+
+typedef enum err member_fn(struct reading *in, struct str value);
+
+static enum err read_model(struct reading *in, struct str value)
+{
+    in->request->model = json_to_str(in->arena, value);
+    return OK;
+}
+
+static enum err read_messages(struct reading *in, struct str value)
+{
+    struct llm_request *r = in->request;
+    r->messages = value;
+    return prompt_check_messages(value, &r->has_images, in->fail);
+}
+
+static enum err read_input(struct reading *in, struct str value)
+{
+    in->request->input = value;
+    return prompt_check_input(value, in->fail);
+}
+
+static enum err read_stream(struct reading *in, struct str value)
+{
+    in->request->is_stream = in->request->operation == LLM_CHAT && json_is_true(value);
+    return OK;
+}
+
+static enum err read_stream_options(struct reading *in, struct str value)
+{
+    struct str wants = json_get(value, "include_usage");
+    if (wants.at && !json_is_null(wants) && json_kind(wants) != JSON_BOOL)
+        return refuse(in->fail, "stream_options.include_usage", "must be a boolean");
+    in->request->wants_usage = json_is_true(wants);
+    return OK;
+}
+
+static enum err read_max_tokens(struct reading *in, struct str value)
+{
+    int64_t max;
+    /* With both fields given, the larger one is the upper bound of what may be billed. */
+    if (json_to_i64(value, &max))
+        in->request->max_tokens = HZ_MAX(in->request->max_tokens, max);
+    return OK;
+}
+
+static enum err read_n(struct reading *in, struct str value)
+{
+    return json_to_i64(value, &in->request->n) ? OK : ERR_BAD_REQUEST;
+}
+
+static enum err read_tools(struct reading *in, struct str value)
+{
+    in->request->has_tools |= json_len(value) > 0;
+    token_count_add(&in->schemas, value);
+    return OK;
+}
+
+static enum err read_response_format(struct reading *in, struct str value)
+{
+    struct str type = json_get(value, "type");
+    if (json_kind(type) != JSON_STRING)
+        return refuse(in->fail, "response_format.type", "must be a string: text, json_object or json_schema");
+    in->request->wants_json_object = str_is(type, "\"json_object\"");
+    in->request->wants_json_schema = str_is(type, "\"json_schema\"");
+    if (!in->request->wants_json_schema)
+        return OK;
+    struct str schema = json_get(value, "json_schema");
+    if (json_kind(schema) != JSON_OBJECT)
+        return refuse(in->fail, "response_format.json_schema", "must be an object");
+    token_count_add(&in->schemas, schema);
+    return OK;
+}
+
+static enum err read_encoding_format(struct reading *in, struct str value)
+{
+    in->request->wants_base64 = str_is(value, "\"base64\"");
+    if (!in->request->wants_base64 && !str_is(value, "\"float\""))
+        return refuse(in->fail, "encoding_format", "must be float or base64");
+    return OK;
+}
+
+/* Fields that we know; all others pass unseen. null stands for "not given", except where the field
+ * is required. */
+static const struct field {
+    const char *name;
+    unsigned operations;
+    unsigned kinds;
+    int64_t min, max; /* of whole numbers */
+    member_fn *read;  /* or NULL: only the type is checked */
+} fields[] = {
+    { "dimensions", EMBEDDINGS_ONLY, KIND_WHOLE, 1, INT32_MAX, NULL },
+    { "encoding_format", EMBEDDINGS_ONLY, KIND_STRING, 0, 0, read_encoding_format },
+    { "frequency_penalty", CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
+    { "function_call", CHAT_ONLY, KIND_STRING | KIND_OBJECT, 0, 0, NULL },
+    { "functions", CHAT_ONLY, KIND_ARRAY, 0, 0, read_tools },
+    { "input", EMBEDDINGS_ONLY, KIND_STRING | KIND_ARRAY | KIND_REQUIRED, 0, 0, read_input },
+    { "logit_bias", CHAT_ONLY, KIND_OBJECT, 0, 0, NULL },
+    { "logprobs", CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
+    { "max_completion_tokens", CHAT_ONLY, KIND_WHOLE, 1, INT32_MAX, read_max_tokens },
+    { "max_tokens", CHAT_ONLY, KIND_WHOLE, 1, INT32_MAX, read_max_tokens },
+    { "messages", CHAT_ONLY, KIND_ARRAY | KIND_REQUIRED, 0, 0, read_messages },
+    { "metadata", CHAT_ONLY, KIND_OBJECT, 0, 0, NULL },
+    { "modalities", CHAT_ONLY, KIND_ARRAY, 0, 0, NULL },
+    { "model", BOTH, KIND_STRING, 0, 0, read_model },
+    { "n", CHAT_ONLY, KIND_WHOLE, 1, CHOICES_MAX, read_n },
+    { "parallel_tool_calls", CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
+    { "presence_penalty", CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
+    { "reasoning_effort", CHAT_ONLY, KIND_STRING, 0, 0, NULL },
+    { "response_format", CHAT_ONLY, KIND_OBJECT, 0, 0, read_response_format },
+    { "seed", CHAT_ONLY, KIND_WHOLE, INT64_MIN, INT64_MAX, NULL },
+    { "service_tier", CHAT_ONLY, KIND_STRING, 0, 0, NULL },
+    { "stop", CHAT_ONLY, KIND_STRING | KIND_ARRAY, 0, 0, NULL },
+    { "store", CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
+    { "stream", BOTH, KIND_BOOL, 0, 0, read_stream },
+    { "stream_options", CHAT_ONLY, KIND_OBJECT, 0, 0, read_stream_options },
+    { "temperature", CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
+    { "tool_choice", CHAT_ONLY, KIND_STRING | KIND_OBJECT, 0, 0, NULL },
+    { "tools", CHAT_ONLY, KIND_ARRAY, 0, 0, read_tools },
+    { "top_logprobs", CHAT_ONLY, KIND_WHOLE, 0, INT32_MAX, NULL },
+    { "top_p", CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
+    { "user", BOTH, KIND_STRING, 0, 0, NULL },
+};
+
+static const struct field *find_field(struct str key, enum llm_operation operation)
+{
+    for (size_t i = 0; i < HZ_LEN(fields); i++) {
+        bool is_meant = fields[i].operations & 1u << operation;
+        if (is_meant && str_is(key, fields[i].name))
+            return &fields[i];
+    }
+    return NULL;
+}
+
+static enum err read_member(struct reading *in, const struct field *f, struct str value)
+{
+    if (json_is_null(value) && !(f->kinds & KIND_REQUIRED))
+        return OK;
+    enum err err = refuse_other_kinds(in->fail, f->name, f->kinds, value);
+    int64_t number;
+    bool is_whole = !err && f->kinds & KIND_WHOLE;
+    if (is_whole && (!json_to_i64(value, &number) || number < f->min || number > f->max))
+        return refuse(in->fail, f->name, "must be a whole number from %lld to %lld",
+                      (long long)f->min, (long long)f->max);
+    return err || !f->read ? err : f->read(in, value);
+}
+
+static enum err check_required(const struct reading *in)
+{
+    const struct llm_request *r = in->request;
+    if (r->operation == LLM_CHAT && !r->messages.at)
+        return refuse(in->fail, "messages", "is required: an array of at least one message");
+    if (r->operation == LLM_EMBEDDINGS && !r->input.at)
+        return refuse(in->fail, "input", "is required: a string or an array");
+    return OK;
+}
+
+enum err llm_request_read(struct arena *a, enum llm_operation operation, struct str body,
+                          struct llm_request *out, struct fail *fail)
+{
+    struct reading in = { .arena = a, .request = out, .fail = fail };
+    struct json_iter it;
+    struct str raw, value;
+
+    *out = (struct llm_request) { .operation = operation, .body = json_trim(body), .n = 1 };
+    if (json_kind(out->body) != JSON_OBJECT)
+        return fail_set(fail, ERR_BAD_REQUEST, "the body must be a JSON object");
+    json_iter_init(&it, out->body);
+    while (json_next_member(&it, &raw, &value)) {
+        struct key_scratch scratch;
+        const struct field *f = find_field(key_text(raw, &scratch), operation);
+        enum err err = f ? read_member(&in, f, value) : OK;
+        if (err)
+            return err;
+    }
+    enum err err = check_required(&in);
+    if (err)
+        return err;
+    out->input_estimate = token_count_total(&in.schemas) +
+                          (operation == LLM_CHAT ? token_count_messages(out->messages)
+                                                 : prompt_count_input(out->input));
+    return OK;
+}
+
+enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,
+                          struct fail *fail)
+{
+    bool is_embedding = r->operation == LLM_EMBEDDINGS;
+    const struct {
+        bool is_lacking;
+        const char *param;
+        const char *text;
+    } needs[] = {
+        { is_embedding && !caps->is_embedding, "model", "answers chats, it makes no embeddings" },
+        { !is_embedding && caps->is_embedding, "model", "makes embeddings, it answers no chats" },
+        { r->has_tools && !caps->has_tools, "tools", "are not supported by this model" },
+        { r->has_images && !caps->has_vision, "messages", "hold images, which this model does not take" },
+        { r->wants_json_object && !caps->has_json_object, "response_format",
+          "json_object is not supported by this model" },
+        { r->wants_json_schema && !caps->has_json_schema, "response_format",
+          "json_schema is not supported by this model" },
+    };
+    for (size_t i = 0; i < HZ_LEN(needs); i++) {
+        if (needs[i].is_lacking)
+            return refuse(fail, needs[i].param, "%s", needs[i].text);
+    }
+    return OK;
+}
