@@ -155,7 +155,7 @@ static void count_request(const struct api_request *r, double seconds)
 {
     static _Atomic(struct series *) by_status[ENDPOINTS_MAX][STATUS_MAX];
     static _Atomic(struct series *) by_route[ENDPOINTS_MAX];
-    size_t index = r->endpoint ? (size_t)(r->endpoint - routes) : ENDPOINTS_MAX - 1;
+    size_t index = r->endpoint ? (size_t)(r->endpoint - endpoints) : ENDPOINTS_MAX - 1;
     int status = HZ_MIN(HZ_MAX(r->http->status, 0), STATUS_MAX - 1);
     const char *path = r->endpoint ? r->endpoint->path : "other";
     struct series *s = atomic_load_explicit(&by_status[index][status], memory_order_acquire);

@@ -46,11 +46,29 @@ enum err loop_create(const struct loop_options *options, struct loop **out)
     return OK;
 }
 
+static void run_posts(struct loop *l)
+{
+    struct post *newest_first = atomic_exchange(&l->mailbox, NULL);
+    struct post *in_order = NULL;
+    while (newest_first) {
+        struct post *next = newest_first->next;
+        newest_first->next = in_order;
+        in_order = newest_first;
+        newest_first = next;
+    }
+    while (in_order) {
+        struct post *next = in_order->next;
+        in_order->fn(in_order);
+        in_order = next;
+    }
+}
+
 void loop_destroy(struct loop *l)
 {
     if (!l)
         return;
     HZ_ASSERT(l->live_count == 0);
+    run_posts(l); /* late answers to waits that were given up free themselves */
     tasks_free_pool(l);
     if (l->wake_fd >= 0)
         close(l->wake_fd);
@@ -148,23 +166,6 @@ char *loop_scratch(struct loop *l)
     if (!l->scratch)
         l->scratch = mem_alloc(LOOP_SCRATCH_BYTES);
     return l->scratch;
-}
-
-static void run_posts(struct loop *l)
-{
-    struct post *newest_first = atomic_exchange(&l->mailbox, NULL);
-    struct post *in_order = NULL;
-    while (newest_first) {
-        struct post *next = newest_first->next;
-        newest_first->next = in_order;
-        in_order = newest_first;
-        newest_first = next;
-    }
-    while (in_order) {
-        struct post *next = in_order->next;
-        in_order->fn(in_order);
-        in_order = next;
-    }
 }
 
 static int timeout_ms(const struct loop *l)
