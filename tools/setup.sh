@@ -47,14 +47,14 @@ build() {
         if [ -f "$dir/build.ninja" ]; then
             set -- --reconfigure "$@"
         fi
-        meson setup "$dir" "$@" >"$dir/.setup.log" 2>&1 || { cat "$dir/.setup.log" >&2; return 1; }
+        meson setup "$dir" "$@" >"$dir/.setup.log" 2>&1 || { tail -n 15 "$dir/.setup.log" >&2; return 1; }
         [ "${1:-}" != --reconfigure ] || shift
         printf '%s\n' "$*" >"$stamp"
     fi
     [ "$targets" != none ] || return 0
     # shellcheck disable=SC2086 # a list
     [ "$targets" != all ] || targets=""
-    ninja -C "$dir" $targets >"$dir/.build.log" 2>&1 || { cat "$dir/.build.log" >&2; return 1; }
+    ninja -C "$dir" $targets >"$dir/.build.log" 2>&1 || { grep -v "^\[" "$dir/.build.log" | tail -n 60 >&2; return 1; }
 }
 
 # The program as users run it: optimised, hardened, with symbols for crash reports.

@@ -44,7 +44,7 @@ CHAT = {
     "too-long": "+context_length",
 }
 # Per million tokens, in dollars: odd on purpose, so that rounding shows.
-PRICE = {"input": "2.5001", "output": "10.0007", "cached_input": "1.2503"}
+PRICE = {"input": "2.5001", "output": "10.0007", "cached": "1.2503"}
 EMBEDDING_PRICE = {"input": "0.0200001", "output": "0"}
 TIMEOUTS = {"connect": 2000, "first_content": 8000, "idle": 5000, "attempt": 20000, "total": 25000}
 # Of a second provider in each dialect, for models that keep nobody waiting for long; its total leaves

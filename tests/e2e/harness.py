@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -77,9 +78,13 @@ class Reply:
         return f"{self.status} {self.body[:400]!r}"
 
 
-def http_call(port, method, path, body=None, headers=None, timeout=30):
+def http_call(port, method, path, body=None, headers=None, timeout=30, tls=None):
     """One request over a connection of its own; nothing is added that the test did not say."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    if tls:
+        context = ssl.create_default_context(cafile=str(tls.authority))
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         if isinstance(body, (dict, list)):
             body = json.dumps(body)
@@ -180,9 +185,12 @@ def write_config(path, sections):
 
 
 class Sim(Program):
-    def __init__(self, cwd, key="sim-key", script=None, name="sim"):
+    def __init__(self, cwd, key="sim-key", script=None, tls=None, name="sim"):
         port = free_port()
         args = ["sim", "--listen", f"127.0.0.1:{port}"]
+        if tls:
+            args += ["--tls-cert", tls.certificate, "--tls-key", tls.key]
+        self.tls = tls
         if key:
             args += ["--key", key]
         if script:
@@ -194,10 +202,10 @@ class Sim(Program):
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def get(self, path):
-        return http_call(self.port, "GET", path).json
+        return http_call(self.port, "GET", path, tls=self.tls).json
 
     def requests(self):
         return self.get("/sim/requests")
@@ -244,7 +252,7 @@ class Server(Program):
         given = {} if key == "" else {"Authorization": f"Bearer {key or self.key}"}
         if isinstance(body, (dict, list)):
             given["Content-Type"] = "application/json"
-        return http_call(self.port, method, path, body, given | (headers or {}), timeout)
+        return http_call(self.port, method, path, body, given | (headers or {}), timeout, self.tls)
 
     def post(self, path, body=None, **more):
         return self.call("POST", path, body, **more)

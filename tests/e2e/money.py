@@ -20,7 +20,7 @@ def cost_nusd(price, input_tokens, output_tokens, cached_tokens=0):
     """Each class is rounded by itself; reasoning is part of the output; without a price of its own
     cached input costs what input costs."""
     per_input = nusd_per_mtok(price["input"])
-    per_cached = nusd_per_mtok(price.get("cached_input") or price["input"])
+    per_cached = nusd_per_mtok(price.get("cached") or price["input"])
     per_output = nusd_per_mtok(price["output"])
     return (half_up(input_tokens - cached_tokens, per_input) + half_up(cached_tokens, per_cached)
             + half_up(output_tokens, per_output))

@@ -7,8 +7,8 @@ import stat
 import pytest
 
 import harness
-from conftest import checked, model, provider, standard_sections
-from harness import Server, free_port, run, write_config
+from conftest import model, provider, standard_sections
+from harness import free_port, run, write_config
 
 JSON = {"Content-Type": "application/json"}
 USER = [{"role": "user", "content": "Hi."}]
@@ -213,8 +213,8 @@ WRONG = [
     ("a provider that is not declared", {"models": [model("m", "nowhere", "x")]}, ["nowhere"]),
     ("a negative price", {"models": [model("m", "openai", "gpt-4o", {"input": "-1", "output": "1"})]}, ["input"]),
     ("a number that is text", {"server": {"loops": "many"}}, ["loops"]),
-    ("a model without a price", {"models": [{"name": "m", "deployments": [{"provider": "openai", "deployment": "zzz"}]}]},
-     ["price"]),
+    ("a key in the file itself", {"providers": [{"name": "openai", "kind": "openai", "key": "sk-oops"}]}, ["env:"]),
+    ("a kind that is not there", {"providers": [{"name": "openai", "kind": "oracle"}]}, ["azure-foundry"]),
 ]
 
 
@@ -257,6 +257,31 @@ def test_a_good_configuration_passes_the_check(tmp_path, sim):
     path = write_config(tmp_path / "huntaze.yaml", standard_sections(sim.url))
     ended = run("config", "check", "--config", path, cwd=tmp_path, env={"SIM_KEY": "k"})
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_model_without_a_price_is_warned_of_and_refused(start_server, sim):
+    nameless = {"name": "m", "deployments": [{"provider": "openai", "deployment": "gpt-unheard-of"}]}
+    server = start_server(config_of(sim, models=[nameless]))
+    assert any("price" in line.get("warning", "") for line in server.logs())
+    reply = server.chat("m")
+    assert reply.status == 400 and "price" in reply.error["message"], reply
+
+
+def test_two_servers_never_share_one_embedded_database(start_server, sim):
+    """The second one would take the calls in flight of the first for the leavings of a crash."""
+    import threading
+    first = start_server(config_of(sim, models=[model("m", "openai", "gpt-4o+delay=1500")]))
+    thread = threading.Thread(target=first.chat, args=("m", "in flight"))
+    thread.start()
+    assert harness.eventually(lambda: sim.request_with("in flight"))
+    second = write_config(first.cwd / "second.yaml", first.sections | {"server": {"listen": f"127.0.0.1:{free_port()}"}})
+    try:
+        ended = run("serve", "--config", second, cwd=first.cwd, env=first.env, timeout=20)
+        said = ended.stdout + ended.stderr
+        assert ended.returncode == 1 and "in use" in said, said
+    finally:
+        thread.join()
+    assert first.query("SELECT count(*) AS n FROM transfer WHERE status = 6") == [{"n": 0}]
 
 
 def test_a_port_in_use_is_a_clear_error(tmp_path, server, sim):

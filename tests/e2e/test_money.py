@@ -207,7 +207,7 @@ def test_prices_come_from_the_list_where_the_configuration_names_none(start_serv
         assert reply.status == 200, reply
         row, line = only_row(server, correlation), price_list[group, name]
         price = {"input": line["input_usd_per_mtok"], "output": line["output_usd_per_mtok"],
-                 "cached_input": line["cached_input_usd_per_mtok"]}
+                 "cached": line["cached_input_usd_per_mtok"]}
         assert row["amount_nusd"] == cost_nusd(price, **usage_of(row)) > 0, name
 
 
@@ -231,7 +231,7 @@ def test_any_mix_of_classes_and_prices_is_booked_to_the_nano_dollar(start_server
     mixes = []
     for i in range(40):
         words = f"+cached={dice.randrange(5000)},tokens={dice.randrange(1, 400)},think={dice.randrange(200)}"
-        price = {"input": f"{dice.randrange(10**10)}e-9", "cached_input": f"{dice.randrange(10**10)}e-9",
+        price = {"input": f"{dice.randrange(10**10)}e-9", "cached": f"{dice.randrange(10**10)}e-9",
                  "output": f"{dice.randrange(10**11)}e-9"}
         price = {name: f"{Decimal(text):.9f}" for name, text in price.items()}
         mixes.append((price, model(f"mix{i}", "openai", "gpt-4o" + words, price)))

@@ -208,6 +208,15 @@ def test_all_limited_is_429_with_the_shortest_wait(start_server, sim):
         assert 1 <= float(reply.headers["retry-after"]) <= 20
 
 
+def test_a_deployment_of_weight_zero_stands_in_only_when_others_fail(start_server, sim):
+    entry = {"name": "m", "price_usd_per_mtok": DEAR, "deployments": [
+        {"provider": "foundry-v1", "deployment": "gpt-4o+tokens=3", "weight": 0},
+        {"provider": "openai", "deployment": "gpt-4o"}]}
+    server = start_server({"providers": [provider("openai", sim.url), provider("foundry-v1", sim.url)],
+                           "models": [entry], "routes": [{"models": ["m"]}], "fallbacks": []})
+    assert {server.chat("m").headers["x-huntaze-provider"] for _ in range(20)} == {"openai"}
+
+
 def test_an_only_deployment_that_breaks_once_is_tried_again(start_server, start_sim):
     """The script fails the first call and lets later ones pass; without a second deployment the
     same one is asked again after a second."""
