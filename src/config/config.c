@@ -190,13 +190,19 @@ struct config *config_ref(struct config *c)
     return c;
 }
 
+static void wipe(struct str secret)
+{
+    if (secret.len)
+        mem_wipe((char *)secret.at, secret.len);
+}
+
 void config_unref(struct config *c)
 {
     if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < c->providers_len; i++)
-        mem_wipe((char *)c->providers[i].key.at, c->providers[i].key.len);
-    mem_wipe((char *)c->auth.router_key.at, c->auth.router_key.len);
+        wipe(c->providers[i].key);
+    wipe(c->auth.router_key);
     arena_fini(&c->arena);
     mem_free(c);
 }

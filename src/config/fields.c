@@ -188,17 +188,18 @@ static void note_unknown(struct field_table table, const struct reading *r, stru
     size_t len = names_at(table, r, prefix, &names);
     struct str guess = problem_suggest(node->key, names, len);
     struct buf text = { 0 };
-    buf_addf(&text, "%s%.*s: unknown", r->prefix, STR_ARG(prefix));
-    buf_addf(&text, " key '%.*s'", STR_ARG(problem_quote(r->arena, node->key)));
+    buf_addf(&text, "%s%.*s", r->prefix, STR_ARG(prefix));
+    if (text.len) {
+        text.len--; /* the dot */
+        buf_add(&text, STR(": "));
+    }
+    buf_addf(&text, "unknown key '%.*s'", STR_ARG(problem_quote(r->arena, node->key)));
     if (guess.at)
         buf_addf(&text, "; did you mean '%.*s'?", STR_ARG(guess));
     buf_add(&text, STR("; allowed: "));
     for (size_t i = 0; i < len; i++)
         buf_addf(&text, "%s%.*s", i ? ", " : "", STR_ARG(names[i]));
-    struct str line = buf_str(&text);
-    if (str_starts(line, STR(": ")))
-        line = str_skip(line, 2);
-    problem(r->problems, node->origin, "%.*s", STR_ARG(line));
+    problem(r->problems, node->origin, "%.*s", STR_ARG(buf_str(&text)));
     buf_fini(&text);
 }
 
@@ -283,13 +284,14 @@ static void print_address(const struct field *f, const void *base, struct buf *o
 static bool has_value(const struct field *f, const void *base)
 {
     const void *at = (const char *)base + f->offset;
-    size_t len;
+    const struct str *names;
     switch (f->type) {
     case FIELD_TEXT:
     case FIELD_DATE: return ((const struct str *)at)->len > 0;
     case FIELD_PRICE: return *(const int64_t *)at != PRICE_NONE;
     case FIELD_CHOICE: return *(const int *)at >= 0;
-    case FIELD_NAMES: memcpy(&len, (const char *)base + f->more, sizeof(len)); return len > 0;
+    case FIELD_NAMES: memcpy(&names, at, sizeof(names)); return names != NULL;
+    case FIELD_INT: return *(const int64_t *)at >= f->min && *(const int64_t *)at <= f->max;
     case FIELD_NODE: return false;
     default: return true;
     }

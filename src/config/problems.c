@@ -88,7 +88,7 @@ struct str problem_suggest(struct str text, const struct str *candidates, size_t
         }
     }
     /* Farther than a third of the word is another word. */
-    return best_distance <= HZ_MAX(text.len / 3, (size_t)1) ? best : STR_NONE;
+    return best_distance <= HZ_MAX((text.len + 1) / 3, (size_t)1) ? best : STR_NONE;
 }
 
 struct str problem_quote(struct arena *a, struct str text)

@@ -94,6 +94,11 @@ static void check_route(struct building *b, const struct node *item, const struc
     }
 }
 
+static bool catches_all(const struct route *r)
+{
+    return !r->feature.len && !r->types && !r->language.len && !r->has_tier;
+}
+
 static bool build_route(struct building *b, const struct node *item, bool is_default,
                         struct route *out)
 {
@@ -121,17 +126,13 @@ static bool build_route(struct building *b, const struct node *item, bool is_def
     out->models_len = resolve(b, &mention, entry.models, &out->models);
     check_route(b, item, out);
     if (before == b->problems->count && out->models_len == 0 && !is_default)
-        problem_warn(b->problems, "%s:%d: routes: none of its models is declared: the route is left out",
-                     item->origin.file, item->origin.line);
+        problem_warn(b->problems, "%s:%d: routes: none of its models is declared: %s", item->origin.file,
+                     item->origin.line, catches_all(out) ? "all declared models take its place"
+                                                         : "the route is left out");
     return out->models_len > 0;
 }
 
-static bool catches_all(const struct route *r)
-{
-    return !r->feature.len && !r->types && !r->language.len && !r->has_tier;
-}
-
-/* So that "auto" finds a model whatever is declared. */
+/* In place of a last route whose models are not declared: every declared one, in its order. */
 static void add_last_route(struct building *b, struct route *out)
 {
     struct config *c = b->config;
@@ -149,19 +150,23 @@ void routes_build(struct building *b, const struct node *list, bool is_default)
 {
     struct config *c = b->config;
     struct route *routes = arena_zalloc(&c->arena, (list->len + 1) * sizeof(*routes));
-    bool has_last = false;
+    bool has_last = false, has_lost_last = false;
     c->routes = routes;
     for (const struct node *item = list->first; item; item = item->next) {
-        if (!build_route(b, item, is_default, &routes[c->routes_len]))
+        struct route *route = &routes[c->routes_len];
+        if (!build_route(b, item, is_default, route)) {
+            has_lost_last |= catches_all(route);
             continue;
+        }
         if (has_last && !is_default)
             problem_warn(b->problems, "%s:%d: routes: never reached: a route before it takes every call",
                          item->origin.file, item->origin.line);
-        has_last |= catches_all(&routes[c->routes_len++]);
+        has_last |= catches_all(route);
+        c->routes_len++;
     }
     if (has_last)
         return;
-    if (is_default)
+    if (has_lost_last)
         add_last_route(b, &routes[c->routes_len]);
     else
         problem_warn(b->problems, "routes: none takes every call: calls that match no route are refused; "
@@ -206,7 +211,7 @@ void route_entry_of(struct arena *a, const struct route *r, struct route_entry *
         models[i] = r->models[i]->name;
     *out = (struct route_entry) {
         .feature = r->feature,
-        .types = { types, types_len },
+        .types = { types_len ? types : NULL, types_len },
         .language = r->language,
         .tier = r->has_tier ? str_of(tier_name(r->tier)) : STR_NONE,
         .models = { models, r->models_len },
