@@ -16,7 +16,9 @@
 struct store;
 
 /* url: "sqlite:PATH" (created if missing, its directory too) or "postgresql://...". Applies pending
- * migrations under a lock unless `is_read_only`. A damaged or foreign database is refused. */
+ * migrations under a lock unless `is_read_only`. A damaged or foreign database is refused; how long
+ * SQLite's check may take is bounded, and `no_migrate` leaves it out (further connections of a
+ * process that has opened the database already). */
 struct store_options {
     struct str url;
     bool is_read_only;
@@ -28,6 +30,8 @@ const char *store_error(const struct store *s);
 bool store_is_postgres(const struct store *s);
 /* SELECT 1, reconnecting if needed: for /readyz. */
 enum err store_ping(struct store *s) HZ_MUST_USE;
+/* The file of a SQLite URL; at = NULL for any other. */
+struct str store_sqlite_path(struct str url);
 
 /* Statements by number, from store/statements.def: X(id, sqlite text, postgres text). */
 enum statement {
@@ -49,16 +53,22 @@ struct value {
 #define VAL_BLOB(s) ((struct value) { VALUE_BLOB, 0, (s) })
 
 /* Runs a statement. `row` may be NULL; a row's texts live until the callback returns; a non-OK
- * return of the callback ends the statement and is passed on. */
+ * return of the callback ends the statement and is passed on. The callback must not use the store.
+ * Outside of a transaction a lost connection to PostgreSQL is made anew first. */
 typedef enum err store_row_fn(void *arg, const struct value *columns, size_t count);
 enum err store_run(struct store *s, enum statement id, const struct value *params, size_t count,
                    store_row_fn *row, void *arg) HZ_MUST_USE;
 /* The same statement for many rows of parameters (rows * count values): SQLite steps a prepared
- * statement, PostgreSQL pipelines. */
+ * statement, PostgreSQL takes each parameter as an array (unnest; a column of NULLs only counts as
+ * text). Only within a transaction: there PostgreSQL pipelines it, so that a failure may show only
+ * at the next store_run or at store_commit, as the error that it is. */
 enum err store_run_many(struct store *s, enum statement id, const struct value *params,
                         size_t count, size_t rows) HZ_MUST_USE;
 
+/* SQLite waits here for other writers. A read-only store gets one consistent view. */
 enum err store_begin(struct store *s) HZ_MUST_USE;
+/* Whatever it returns, the transaction is over. After ERR_STORE from PostgreSQL it may have been
+ * committed nonetheless: look before you repeat. */
 enum err store_commit(struct store *s) HZ_MUST_USE;
 void store_rollback(struct store *s); /* harmless outside a transaction */
 
