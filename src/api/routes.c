@@ -244,6 +244,7 @@ void api_handle(struct task *t, struct http_request *http, void *api)
     struct api_request *r = ARENA_NEW(&http->arena, struct api_request);
     r->api = api;
     r->http = http;
+    task_set_stage(t, "identify");
     correlate(r);
     struct buf allow = { 0 };
     enum err err = find_endpoint(r, &allow);

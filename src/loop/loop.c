@@ -144,6 +144,12 @@ int64_t loop_clock_ns(struct loop *l)
     return l->now_ns;
 }
 
+void loop_skip(struct loop *l, int64_t ns)
+{
+    HZ_ASSERT(l->options.is_clock_virtual);
+    l->now_ns += ns;
+}
+
 void loop_external_begin(struct loop *l)
 {
     atomic_fetch_add(&l->externals, 1);

@@ -64,6 +64,9 @@ int64_t loop_now_ns(const struct loop *l);
 /* Reads the clock anew: for measuring within a turn. */
 int64_t loop_clock_ns(struct loop *l);
 
+/* Tests with a virtual clock: time passes at once. */
+void loop_skip(struct loop *l, int64_t ns);
+
 /* Work outside the loop (a worker, the committer) that will end in a loop_post: while it is under
  * way a virtual clock does not jump. */
 void loop_external_begin(struct loop *l);

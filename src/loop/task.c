@@ -173,6 +173,16 @@ void task_set_stage(struct task *t, const char *stage)
     t->stage = stage;
 }
 
+const char *task_stage(const struct task *t)
+{
+    return t->stage;
+}
+
+const char *task_name(const struct task *t)
+{
+    return t->name;
+}
+
 static enum err wait_until(struct task *t, int64_t until_ns)
 {
     HZ_ASSERT(t->state == TASK_RUNNING);
@@ -345,14 +355,15 @@ size_t task_count(const struct loop *l)
     return l->live_count;
 }
 
-size_t task_list(const struct loop *l, struct task_info *out, size_t max)
+void task_each(const struct loop *l, void (*fn)(void *arg, struct task *t), void *arg)
 {
-    size_t n = 0;
-    for (const struct task *t = l->live; t && n < max; t = t->next) {
-        int64_t age_ms = (l->now_ns - t->started_ns) / NS_PER_MS;
-        out[n++] = (struct task_info) { t->name, t->stage, age_ms };
-    }
-    return n;
+    for (struct task *t = l->live; t; t = t->next)
+        fn(arg, t);
+}
+
+int64_t task_age_ms(const struct task *t)
+{
+    return (t->loop->now_ns - t->started_ns) / NS_PER_MS;
 }
 
 void task_set_wait_hook(struct loop *l, void (*hook)(void *arg, struct task *t, size_t nth), void *arg)

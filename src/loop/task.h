@@ -60,6 +60,8 @@ void task_join(struct task *t, struct task *child);
 
 /* What the task is doing, for the crash report and the admin page; `stage` is static text. */
 void task_set_stage(struct task *t, const char *stage);
+const char *task_stage(const struct task *t); /* "start" until set */
+const char *task_name(const struct task *t);
 
 /* Several at once. The group is joined before its scope ends. */
 struct task_group {
@@ -77,12 +79,8 @@ void group_join(struct task *t, struct task_group *g);
 
 /* Live tasks of a loop, for shutdown, tests and reports. */
 size_t task_count(const struct loop *l);
-struct task_info {
-    const char *name;
-    const char *stage;
-    int64_t age_ms;
-};
-size_t task_list(const struct loop *l, struct task_info *out, size_t max);
+void task_each(const struct loop *l, void (*fn)(void *arg, struct task *t), void *arg);
+int64_t task_age_ms(const struct task *t);
 
 /* Tests. The hook runs before the loop's nth wait (from 0) is entered; it may stop tasks. */
 void task_set_wait_hook(struct loop *l, void (*hook)(void *arg, struct task *t, size_t nth),

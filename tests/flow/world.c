@@ -1,0 +1,376 @@
+#include "world.h"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "http/client.h"
+#include "net/dns.h"
+#include "net/tls.h"
+#include "sim/sim.h"
+#include "support.h"
+
+enum { PAST_EVERY_DEADLINE_MS = 600000, SETTLES_WITHIN_MS = 1000000, DOWN_WAIT_MS = 50 };
+
+/* What outlives a run: the directory with its database, and one key. */
+static char directory[64];
+static char key_text[KEY_TEXT_LEN + 1];
+static unsigned runs;
+
+struct world {
+    struct loop *loop;
+    struct workers *workers;
+    struct config *config;
+    struct ledger *ledger;
+    struct gateway *gateway;
+    struct api api;
+    SSL_CTX *tls;
+    struct sim_server *sim;
+    struct http_server *server;
+    struct acceptor *acceptor;
+    struct resolver *resolver;
+    struct http_client *client;
+
+    const struct scenario *scenario;
+    enum disturbance disturbance;
+    size_t nth, waits;
+    bool was_disturbed, was_sent;
+    char correlation[32];
+    struct task *client_task;
+    bool is_client_done;
+    int status; /* 0: no answer came */
+    struct buf answer;
+    sqlite3 *blocker;
+};
+
+/* ---- the database, seen from outside ---- */
+
+static void path_of(char out[128], const char *name)
+{
+    snprintf(out, 128, "%s/%s", directory, name);
+}
+
+static sqlite3 *open_database(void)
+{
+    char path[128];
+    path_of(path, "flow.db");
+    sqlite3 *db;
+    CHECK_EQ(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 5000);
+    return db;
+}
+
+static int64_t ask_number(sqlite3 *db, const char *sql, const char *parameter)
+{
+    sqlite3_stmt *statement;
+    CHECK_EQ(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    if (parameter)
+        sqlite3_bind_text(statement, 1, parameter, -1, SQLITE_STATIC);
+    CHECK_EQ(sqlite3_step(statement), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return n;
+}
+
+/* ---- disturbing ---- */
+
+static void stop_if_provider(void *arg, struct task *t)
+{
+    (void)arg;
+    bool is_serving = strcmp(task_name(t), "http request") == 0;
+    if (is_serving && strcmp(task_stage(t), "start") == 0)
+        task_stop(t, ERR_STOPPED);
+}
+
+static void block_store(struct world *w)
+{
+    w->blocker = open_database();
+    CHECK_EQ(sqlite3_exec(w->blocker, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void disturb(struct world *w, struct task *request)
+{
+    w->was_disturbed = true;
+    switch (w->disturbance) {
+    case DISTURB_CLIENT: task_stop(w->client_task, ERR_STOPPED); break;
+    case DISTURB_REQUEST: task_stop(request, ERR_CLIENT_GONE); break;
+    case DISTURB_PROVIDER: task_each(w->loop, stop_if_provider, NULL); break;
+    case DISTURB_STORE: block_store(w); break;
+    case DISTURB_CLOCK: loop_skip(w->loop, PAST_EVERY_DEADLINE_MS * NS_PER_MS); break;
+    case DISTURB_SHUTDOWN: loop_stop(w->loop); break;
+    default: break;
+    }
+}
+
+/* The router's request is the one whose handler has set a stage. */
+static void on_wait(void *arg, struct task *t, size_t nth)
+{
+    (void)nth;
+    struct world *w = arg;
+    if (strcmp(task_name(t), "http request") != 0 || strcmp(task_stage(t), "start") == 0)
+        return;
+    w->was_sent |= strcmp(task_stage(t), "send to provider") == 0 ||
+                   strcmp(task_stage(t), "wait for provider") == 0;
+    if (w->disturbance != DISTURB_NOTHING && w->waits == w->nth)
+        disturb(w, t);
+    w->waits++;
+}
+
+/* ---- the client ---- */
+
+static void run_client(struct task *t, void *arg)
+{
+    struct world *w = arg;
+    struct http_exchange x = { 0 };
+    struct buf headers = { 0 };
+    buf_addf(&headers, "Authorization: Bearer %s\r\nX-Correlation-ID: %s\r\n", key_text, w->correlation);
+    int64_t deadline_ns = loop_now_ns(w->loop) + SETTLES_WITHIN_MS * NS_PER_MS;
+    struct http_send send = {
+        .origin = { true, STR("127.0.0.1"), acceptor_port(w->acceptor),
+                    str_of(test_certificates()->ca) },
+        .method = STR("POST"),
+        .target = STR("/v1/chat/completions"),
+        .headers = buf_str(&headers),
+        .body = str_of(w->scenario->body),
+        .connect_deadline_ns = deadline_ns,
+        .send_deadline_ns = deadline_ns,
+    };
+    enum err err = http_exchange_start(t, w->client, &x, &send);
+    if (!err)
+        err = http_exchange_head(t, &x, deadline_ns);
+    if (!err) {
+        w->status = x.head.status;
+        err = http_exchange_read_all(t, &x, &w->answer, deadline_ns);
+    }
+    if (err && w->disturbance == DISTURB_NOTHING)
+        check_failed(w->scenario->name, x.detail, "an answer", __FILE__, __LINE__);
+    http_exchange_end(&x);
+    buf_fini(&headers);
+    w->is_client_done = true;
+}
+
+/* Ends the run when nobody but the watcher of keys and this task is left. */
+static void run_closer(struct task *t, void *arg)
+{
+    struct world *w = arg;
+    int64_t began_ns = loop_now_ns(w->loop);
+    while (!w->is_client_done || task_count(w->loop) > 2) {
+        if (task_sleep(t, 20) != OK)
+            break;
+        CHECK(loop_now_ns(w->loop) - began_ns <
+              (SETTLES_WITHIN_MS + PAST_EVERY_DEADLINE_MS) * NS_PER_MS);
+    }
+    http_client_drop_idle(w->client);
+    loop_stop(w->loop);
+}
+
+/* ---- building and taking down ---- */
+
+static void write_config(struct world *w, const char *path)
+{
+    FILE *file = fopen(path, "w");
+    CHECK(file);
+    fprintf(file,
+            "server: { region: test }\n"
+            "store: { url: \"sqlite:%s/flow.db\" }\n"
+            "log: { access: false, level: error }\n"
+            "providers:\n"
+            "  - { name: sim, kind: openai-compatible, base_url: \"https://127.0.0.1:%d/v1\", ca_file: \"%s\" }\n"
+            "models:\n"
+            "  - { name: good, price_usd_per_mtok: { input: 1, output: 2 },\n"
+            "      deployments: [ { provider: sim, deployment: gpt-4o } ] }\n"
+            "  - { name: slow, price_usd_per_mtok: { input: 1, output: 2 },\n"
+            "      deployments: [ { provider: sim, deployment: \"gpt-4o+tps=20+tokens=6\" } ] }\n"
+            "  - { name: bad, price_usd_per_mtok: { input: 1, output: 2 },\n"
+            "      deployments: [ { provider: sim, deployment: \"gpt-4o+status=503\" } ] }\n"
+            "  - { name: alone, price_usd_per_mtok: { input: 1, output: 2 },\n"
+            "      deployments: [ { provider: sim, deployment: \"gpt-4o-mini+status=500\" } ] }\n"
+            "routes:\n  - { models: [good] }\n"
+            "fallbacks:\n  - { from: bad, to: [good] }\n",
+            directory, sim_server_port(w->sim), test_certificates()->ca);
+    fclose(file);
+}
+
+static void load_config(struct world *w)
+{
+    static const char *const no_env[] = { NULL };
+    char path[128];
+    path_of(path, "flow.yaml");
+    write_config(w, path);
+    struct config_sources sources = { .file = path, .directory = directory, .env = no_env };
+    struct buf errors = { 0 };
+    w->config = config_load(&sources, &errors);
+    if (!w->config)
+        check_failed("configuration", buf_take(&errors), "", __FILE__, __LINE__);
+    buf_fini(&errors);
+}
+
+static void open_ledger(struct world *w)
+{
+    char slots[128], spool[128], url[160];
+    path_of(slots, "slots");
+    path_of(spool, "spool.db");
+    snprintf(url, sizeof(url), "sqlite:%s/flow.db", directory);
+    struct ledger_options options = {
+        .store_url = str_of(url),
+        .slots_path = str_of(slots),
+        .spool_path = str_of(spool),
+        .slots_count = 64,
+        .spools_when_down = true,
+        .down_wait_ms = DOWN_WAIT_MS,
+    };
+    struct fail fail = { 0 };
+    if (ledger_open(&options, &w->ledger, &fail) != OK)
+        check_failed("ledger_open", fail.text, "OK", __FILE__, __LINE__);
+}
+
+static void make_key(const struct world *w)
+{
+    struct store_options options = { .url = w->config->store.url };
+    struct store *store;
+    struct fail fail = { 0 };
+    CHECK_OK(store_open(&options, &store, &fail));
+    struct key_request request = { .account = STR("flow"), .scopes = SCOPE_CHAT };
+    CHECK_OK(key_create(store, &request, key_text));
+    store_close(store);
+}
+
+static void open_gateway(struct world *w)
+{
+    struct fail fail = { 0 };
+    struct gateway_options options = {
+        .config = w->config, .ledger = w->ledger, .workers = w->workers, .loops = &w->loop, .loops_len = 1,
+    };
+    CHECK_OK(gateway_create(&options, &w->gateway, &fail));
+    w->api = (struct api) { w->gateway, gateway_on_loop(w->gateway, 0), clock_wall_ms() };
+    struct http_server_options server = {
+        .handler = api_handle,
+        .refuse = api_refuse,
+        .arg = &w->api,
+        .tls = w->tls,
+        .keep_alive_ms = 75000,
+        .head_timeout_ms = 10000,
+        .body_timeout_ms = 30000,
+        .write_timeout_ms = 30000,
+        .max_body_bytes = 1 << 20,
+        .request_arena_bytes = 1 << 20,
+    };
+    w->server = http_server_create(w->loop, &server);
+    struct acceptor_target target = { w->loop, w->server };
+    CHECK_OK(acceptor_open("127.0.0.1", 0, &target, 1, &w->acceptor, &fail));
+}
+
+static void world_open(struct world *w)
+{
+    struct fail fail = { 0 };
+    const struct test_files *files = test_certificates();
+    struct loop_options options = { .is_clock_virtual = true };
+    CHECK_OK(loop_create(&options, &w->loop));
+    task_set_stack_painting(w->loop, true);
+    CHECK_OK(tls_server_context(files->certificate[CERT_GOOD], files->key, &w->tls, &fail));
+    struct sim_server_options sim = { .tls = w->tls };
+    CHECK_OK(sim_server_open(w->loop, &sim, &w->sim, &fail));
+    load_config(w);
+    w->workers = workers_create(1);
+    open_ledger(w);
+    if (!key_text[0])
+        make_key(w);
+    open_gateway(w);
+    CHECK_OK(resolver_create(w->loop, &w->resolver));
+    struct http_client_options client = { .resolver = w->resolver };
+    w->client = http_client_create(w->loop, &client);
+    snprintf(w->correlation, sizeof(w->correlation), "run-%u", runs++);
+}
+
+static void world_close(struct world *w)
+{
+    http_client_destroy(w->client);
+    resolver_destroy(w->resolver);
+    acceptor_destroy(w->acceptor);
+    http_server_destroy(w->server);
+    sim_server_close(w->sim);
+    workers_destroy(w->workers);
+    sqlite3_close(w->blocker); /* the database is free again */
+    ledger_close(w->ledger);
+    gateway_destroy(w->gateway);
+    config_unref(w->config);
+#ifndef HZ_ASAN
+    CHECK(task_stack_peak(w->loop) < TASK_STACK_BYTES / 2);
+#endif
+    loop_destroy(w->loop); /* asserts that no task is live */
+    SSL_CTX_free(w->tls);
+    buf_fini(&w->answer);
+}
+
+/* ---- what must hold ---- */
+
+/* Opening the ledger once more drains the spool and turns forgotten slots into unknown rows. */
+static void check_ledger(struct world *w)
+{
+    open_ledger(w);
+    ledger_close(w->ledger);
+    sqlite3 *db = open_database();
+    int64_t rows = ask_number(db, "SELECT count(*) FROM transfer WHERE correlation_id = ?", w->correlation);
+    int64_t highest =
+        ask_number(db, "SELECT coalesce(max(attempt), 0) FROM transfer WHERE correlation_id = ?", w->correlation);
+    CHECK_EQ(rows, highest); /* 1..n, each once: (operation, attempt, kind) is unique */
+    CHECK_EQ(ask_number(db, "SELECT count(DISTINCT operation_id) FROM transfer WHERE correlation_id = ?",
+                        w->correlation), rows > 0);
+    CHECK_EQ(rows > 0, w->was_sent);
+    CHECK_EQ(ask_number(db, "SELECT count(*) FROM transfer WHERE usage_source = 2", NULL), 0);
+    if (w->disturbance == DISTURB_NOTHING)
+        CHECK_EQ(rows, w->scenario->expected_rows);
+    sqlite3_close(db);
+}
+
+/* A 200 that looks whole is whole; anything else says that it failed. */
+static void check_answer(const struct world *w)
+{
+    struct str answer = buf_str(&w->answer);
+    if (w->disturbance == DISTURB_NOTHING) {
+        CHECK_EQ(w->status, w->scenario->expected_status);
+        if (str_find(answer, str_of(w->scenario->expected_text)) == SIZE_MAX)
+            check_failed(w->scenario->name, buf_take((struct buf *)&w->answer), w->scenario->expected_text,
+                         __FILE__, __LINE__);
+    }
+    bool is_error = str_find(answer, STR("\"error\"")) != SIZE_MAX;
+    if (str_find(answer, STR("data: [DONE]")) != SIZE_MAX)
+        CHECK(!is_error && w->status == 200);
+    if (w->status >= 400)
+        CHECK(is_error);
+}
+
+static void make_directory(void)
+{
+    if (directory[0])
+        return;
+    snprintf(directory, sizeof(directory), "/tmp/huntaze-flow-XXXXXX");
+    CHECK(mkdtemp(directory));
+}
+
+bool world_run(const struct scenario *scenario, enum disturbance disturbance, size_t nth)
+{
+    make_directory();
+    (void)test_certificates();
+    size_t descriptors = open_descriptors();
+    struct world *w = MEM_NEW(struct world);
+    w->scenario = scenario;
+    w->disturbance = disturbance;
+    w->nth = nth;
+    world_open(w);
+    task_set_wait_hook(w->loop, on_wait, w);
+    gateway_start(w->gateway);
+    acceptor_start(w->acceptor);
+    w->client_task = task_spawn(w->loop, "client", run_client, w);
+    task_spawn(w->loop, "closer", run_closer, w);
+    loop_run(w->loop);
+    check_answer(w);
+    world_close(w);
+    check_ledger(w);
+    CHECK_EQ(open_descriptors(), descriptors);
+    bool was_disturbed = w->was_disturbed;
+    mem_free(w);
+    return was_disturbed;
+}

@@ -1,0 +1,39 @@
+#ifndef HZ_TESTS_FLOW_WORLD_H
+#define HZ_TESTS_FLOW_WORLD_H
+/*
+ * world - a whole router on one loop with a virtual clock: client, router and provider over TLS on
+ * loopback sockets, a real ledger with its committer thread, real workers.
+ *
+ * A scenario is one request. It runs once untouched and then again and again, each time disturbed at
+ * the next of its waits, until it comes through with no wait left to disturb. After each run: every
+ * attempt is recorded exactly once, no descriptor is open, no task is live, no slot is taken.
+ */
+
+#include "test.h"
+
+#include "loop/task.h"
+
+enum disturbance {
+    DISTURB_NOTHING,
+    DISTURB_CLIENT,   /* the client closes its connection */
+    DISTURB_REQUEST,  /* the request's task is stopped, as if its client had left */
+    DISTURB_PROVIDER, /* the provider's tasks stop in the middle of what they do */
+    DISTURB_STORE,    /* another process holds the database */
+    DISTURB_CLOCK,    /* the request's deadline passes */
+    DISTURB_SHUTDOWN, /* the loop is stopped */
+    DISTURBANCES
+};
+
+struct scenario {
+    const char *name;
+    const char *body;   /* of POST /v1/chat/completions */
+    int expected_status; /* when nothing disturbs */
+    size_t expected_rows;
+    const char *expected_text; /* somewhere in the untouched answer */
+};
+
+/* Runs the scenario, disturbed at wait `nth` of the router's request; returns whether it had that
+ * many waits. */
+bool world_run(const struct scenario *scenario, enum disturbance disturbance, size_t nth);
+
+#endif
