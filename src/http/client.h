@@ -10,7 +10,7 @@
  * Errors:   ERR_DNS, ERR_UPSTREAM_CONNECT, ERR_TLS, ERR_UPSTREAM_BROKEN, ERR_TIMEOUT, stops.
  */
 
-#include "base/arena.h"
+#include "base/buf.h"
 #include "loop/task.h"
 #include "wire/http1.h"
 
@@ -20,8 +20,8 @@ struct resolver;
 
 struct http_client_options {
     struct resolver *resolver;
-    int64_t idle_ms;         /* a kept connection is closed after this (default 55000) */
-    size_t idle_per_origin;  /* default 512 */
+    int64_t idle_ms;        /* a kept connection is closed after this (default 55000) */
+    size_t idle_per_origin; /* default 512 */
 };
 struct http_client *http_client_create(struct loop *l, const struct http_client_options *options);
 void http_client_destroy(struct http_client *c);
@@ -49,6 +49,7 @@ struct http_send {
 struct http_exchange {
     struct http_client *client;
     struct http_connection *connection;
+    struct http_send send; /* the request, in case it must be sent again */
     struct http_head head; /* of the answer; text lives until http_exchange_end */
     bool is_reused;        /* over a kept connection */
     bool is_body_done;
@@ -57,16 +58,20 @@ struct http_exchange {
 };
 
 /* Connects or takes a kept connection, sends. A kept connection that turns out to be closed before
- * any byte of an answer came is replaced by a fresh one, once. */
+ * any byte of an answer came is replaced by a fresh one, once; that may be found out only while
+ * waiting for the answer, so what `send` points to must live until http_exchange_head has
+ * returned (the struct itself need not) and must not lie in the loop's scratch. Call
+ * http_exchange_end also after a failure. */
 enum err http_exchange_start(struct task *t, struct http_client *c, struct http_exchange *x,
                              const struct http_send *send) HZ_MUST_USE;
 /* The answer's head (1xx are skipped). */
-enum err http_exchange_head(struct task *t, struct http_exchange *x, int64_t deadline_ns) HZ_MUST_USE;
+enum err http_exchange_head(struct task *t, struct http_exchange *x,
+                            int64_t deadline_ns) HZ_MUST_USE;
 /* The next run of the body, at most 64 KiB; empty at its end. The text lives until the task's next
  * wait. */
 enum err http_exchange_read(struct task *t, struct http_exchange *x, struct str *data,
                             int64_t deadline_ns) HZ_MUST_USE;
-/* The whole body into `out`; ERR_TOO_LARGE past out->limit. */
+/* The whole body, added to `out`; ERR_TOO_LARGE past out->limit. */
 enum err http_exchange_read_all(struct task *t, struct http_exchange *x, struct buf *out,
                                 int64_t deadline_ns) HZ_MUST_USE;
 /* Never waits. Safe on a zeroed exchange. */

@@ -6,7 +6,7 @@
  * An idle kept connection holds neither task nor buffer. A request runs as a task; a client that
  * leaves, or closes its sending side, stops that task with ERR_CLIENT_GONE.
  *
- * Owner:    the server owns connections and requests; a handler borrows its request until it returns.
+ * Owner:    the server owns connections and requests; a handler borrows its request until it ends.
  * Thread:   one server a loop; acceptor (below) spreads new connections over several.
  * Suspends: handlers and the reply functions.
  */
@@ -24,8 +24,8 @@ struct http_request;
  * having answered, the client gets a 500. */
 typedef void http_handler_fn(struct task *t, struct http_request *r, void *arg);
 /* Answers what failed before there was a request to handle (bad HTTP, head too large, ...). */
-typedef void http_refuse_fn(struct http_request *r, enum err err, const char *detail, struct buf *body,
-                            void *arg);
+typedef void http_refuse_fn(struct http_request *r, enum err err, const char *detail,
+                            struct buf *body, void *arg);
 
 struct http_server_options {
     http_handler_fn *handler;
@@ -34,7 +34,7 @@ struct http_server_options {
     SSL_CTX *tls; /* NULL: plain */
     int64_t keep_alive_ms, head_timeout_ms, body_timeout_ms, write_timeout_ms;
     size_t max_body_bytes;
-    size_t max_connections; /* of this loop; 0 = no limit */
+    size_t max_connections;     /* of this loop; 0 = no limit */
     size_t request_arena_bytes; /* hard limit of a request's memory besides its body */
 };
 
@@ -43,10 +43,10 @@ struct http_request {
     struct arena arena;
     struct str body; /* read whole before the handler runs */
     int64_t started_ns;
-    int64_t bytes_out;
-    int status;           /* of the answer, once begun */
-    bool is_answered;     /* the head of an answer went out */
-    bool is_closing;      /* the connection ends after this answer */
+    int64_t bytes_out; /* of the answer's body, without its coding */
+    int status;        /* of the answer, once begun */
+    bool is_answered;  /* the head of an answer went out */
+    bool is_closing;   /* the connection ends after this answer */
     bool is_chunked_out;
     struct http_connection_in *connection;
     struct address peer;
@@ -61,13 +61,22 @@ size_t http_server_connections(const struct http_server *s);
 /* All connections closed; after the loop has no tasks left. */
 void http_server_destroy(struct http_server *s);
 
-/* A whole answer. `headers` as "name: value\r\n"..., may be empty; Content-Length, Connection and
- * Date are added. */
+/*
+ * When the client has left (also: does not read, or the connection broke) the reply functions
+ * return ERR_CLIENT_GONE at once. After any other stop they still write what the socket takes, and
+ * answer with `Connection: close`; only a wait gives the reason then, unless the task is shielded.
+ */
+
+/* A whole answer, also in place of one that was begun and of which nothing was sent. `headers` as
+ * "name: value\r\n"..., may be empty; Content-Length, Connection and Date are added. */
 enum err http_reply(struct task *t, struct http_request *r, int status, struct str headers,
                     struct str body) HZ_MUST_USE;
-/* A stream: begin, any number of parts, end. Chunked coding. Nothing of the head is sent before the
- * first part, so that both share a packet; http_reply_end with a last part shares it, too. */
-enum err http_reply_begin(struct task *t, struct http_request *r, int status, struct str headers) HZ_MUST_USE;
+/* A stream: begin, any number of parts, end. Chunked coding (HTTP/1.0: until close). Nothing of the
+ * head is sent before the first part, so that both share a packet; an empty part sends the head
+ * alone. http_reply_end with a last part shares it, too. A handler that returns without
+ * http_reply_end cuts the connection, so that the client sees a broken answer. */
+enum err http_reply_begin(struct task *t, struct http_request *r, int status,
+                          struct str headers) HZ_MUST_USE;
 enum err http_reply_part(struct task *t, struct http_request *r, struct str part) HZ_MUST_USE;
 enum err http_reply_end(struct task *t, struct http_request *r, struct str last_part) HZ_MUST_USE;
 /* The connection is closed after the handler returns, whatever of an answer went out, and none is
@@ -81,14 +90,17 @@ struct acceptor_target {
     struct loop *loop;
     struct http_server *server;
 };
-/* Listens at host:port (port 0: any) and accepts on the first target's loop; each connection goes to
- * the target that has fewest. ERR_IO with the reason (port in use, ...) in `fail`. */
+/* Listens at host:port (port 0: any) and accepts on the first target's loop; each connection goes
+ * to the target that has fewest. ERR_IO with the reason (port in use, ...) in `fail`. */
 enum err acceptor_open(const char *host, int port, const struct acceptor_target *targets,
                        size_t count, struct acceptor **out, struct fail *fail) HZ_MUST_USE;
 /* Starts accepting: on the first target's loop thread, or before it runs. */
 void acceptor_start(struct acceptor *a);
+/* On that same thread; the listening socket stays open until acceptor_destroy. */
 void acceptor_stop(struct acceptor *a);
+/* The port in use, also when 0 was asked for. */
 int acceptor_port(const struct acceptor *a);
+/* When no loop runs any more, before its servers and loops are destroyed. */
 void acceptor_destroy(struct acceptor *a);
 
 #endif

@@ -48,7 +48,9 @@ void stream_finish(struct stream *s);
 /* Why the last call failed with `err`, for people. At once, before the next wait. */
 void stream_error_text(const struct stream *s, enum err err, char *out, size_t size);
 
-/* Server side: ctx from tls_server_context. Client side: checks certificate and host name. */
+/* Server side: ctx from tls_server_context. Client side: checks certificate and host name. The
+ * application data of the SSL is the stream. After a failure only stream_error_text and
+ * stream_close may follow. */
 enum err stream_tls_accept(struct task *t, struct stream *s, SSL_CTX *ctx,
                            int64_t deadline_ns) HZ_MUST_USE;
 enum err stream_tls_connect(struct task *t, struct stream *s, SSL_CTX *ctx, const char *host,

@@ -1,0 +1,208 @@
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/server_private.h"
+#include "wire/chunked.h"
+
+/* A head with an ordinary chat request behind it comes in one read of this size. */
+enum { FIRST_READ_BYTES = 4096, CHUNKED_READ_BYTES = 16384 };
+
+static enum err read_into(struct task *t, struct http_connection_in *c, struct buf *out,
+                          int64_t deadline_ns)
+{
+    size_t got;
+    char *at = buf_reserve(out, FIRST_READ_BYTES);
+    enum err err = stream_read(t, &c->stream, at, FIRST_READ_BYTES, &got, deadline_ns);
+    if (!err)
+        out->len += got;
+    return err == ERR_TIMEOUT ? ERR_SLOW_CLIENT : err;
+}
+
+/* What is there without waiting. */
+static enum err first_bytes(struct http_connection_in *c, struct buf *input)
+{
+    if (c->ahead) {
+        buf_add(input, str_make(c->ahead, c->ahead_len));
+        mem_free(c->ahead);
+        c->ahead = NULL;
+        c->ahead_len = 0;
+        return OK;
+    }
+    size_t got;
+    char *at = buf_reserve(input, FIRST_READ_BYTES);
+    enum err err = stream_try_read(&c->stream, at, FIRST_READ_BYTES, &got);
+    input->len = got;
+    return err;
+}
+
+static enum err parse_head(struct http_connection_in *c, struct request_in *in, size_t *used,
+                           struct fail *fail)
+{
+    struct http_request *r = &in->request;
+    struct http1_limits limits = HTTP1_LIMITS;
+    r->head = (struct http_head) { .headers = c->server->headers };
+    enum err err = http1_parse_request(buf_str(&in->input), &limits, &r->head, used, fail);
+    if (err) {
+        r->head = (struct http_head) { .minor_version = 1 };
+        return err;
+    }
+    size_t size = r->head.headers_len * sizeof(struct http_header);
+    struct http_header *headers = arena_alloc(&r->arena, size);
+    if (size)
+        memcpy(headers, r->head.headers, size);
+    r->head.headers = headers;
+    return OK;
+}
+
+static enum err read_head(struct task *t, struct http_connection_in *c, struct request_in *in,
+                          size_t *used, struct fail *fail)
+{
+    int64_t deadline_ns =
+        loop_now_ns(c->server->loop) + c->server->options.head_timeout_ms * NS_PER_MS;
+    struct buf *input = &in->input;
+    size_t seen = 0;
+    for (;;) {
+        /* Only a new line can complete or spoil a head that was incomplete before; bytes that
+         * trickle in do not have it parsed for each of them. */
+        bool has_line = memchr(input->at + seen, '\n', input->len - seen) != NULL;
+        if (seen == 0 || has_line || input->len > HTTP1_LIMITS.head_bytes) {
+            enum err err = parse_head(c, in, used, fail);
+            if (err != ERR_AGAIN)
+                return err;
+        }
+        seen = input->len;
+        enum err err = read_into(t, c, input, deadline_ns);
+        if (err == ERR_SLOW_CLIENT)
+            fail_set(fail, err, "the head of the request did not arrive in time");
+        if (err)
+            return err;
+    }
+}
+
+/* What came behind the request belongs to the next one. */
+static void keep_ahead(struct http_connection_in *c, struct str rest)
+{
+    if (rest.len == 0)
+        return;
+    c->ahead = mem_alloc(rest.len);
+    c->ahead_len = rest.len;
+    memcpy(c->ahead, rest.at, rest.len);
+}
+
+static enum err too_large(const struct http_connection_in *c, struct fail *fail)
+{
+    return fail_set(fail, ERR_TOO_LARGE, "the body is larger than the limit of %zu bytes",
+                    c->server->options.max_body_bytes);
+}
+
+static enum err say_continue(struct task *t, struct http_connection_in *c,
+                             const struct http_request *r, int64_t deadline_ns)
+{
+    if (!r->head.expects_continue)
+        return OK;
+    return stream_write(t, &c->stream, STR("HTTP/1.1 100 Continue\r\n\r\n"), deadline_ns);
+}
+
+static enum err read_length(struct task *t, struct http_connection_in *c, struct request_in *in,
+                            struct str behind, int64_t deadline_ns)
+{
+    size_t length = (size_t)in->request.head.content_length;
+    if (behind.len >= length) {
+        in->request.body = str_first(behind, length);
+        keep_ahead(c, str_skip(behind, length));
+        return OK;
+    }
+    /* Asks for a byte more than the body has: a read that gets less has drained the socket, and
+     * no further one is needed to find that out. */
+    enum { ONE_MORE = 1 };
+    buf_reserve(&in->body, length + ONE_MORE);
+    buf_add(&in->body, behind);
+    enum err err = say_continue(t, c, &in->request, deadline_ns);
+    while (!err && in->body.len < length) {
+        size_t got;
+        err = stream_read(t, &c->stream, in->body.at + in->body.len,
+                          length + ONE_MORE - in->body.len, &got, deadline_ns);
+        in->body.len += got;
+    }
+    if (err)
+        return err;
+    in->request.body = str_first(buf_str(&in->body), length);
+    keep_ahead(c, str_skip(buf_str(&in->body), length));
+    return OK;
+}
+
+/* Takes all of `in` or, at the end of the body, leaves what belongs to the next request. */
+static enum err add_chunks(struct chunked *chunked, struct str *in, struct buf *body)
+{
+    for (;;) {
+        struct str piece;
+        enum err err = chunked_next(chunked, in, &piece);
+        if (err || piece.len == 0)
+            return err;
+        err = buf_try_add(body, piece);
+        if (err)
+            return err;
+    }
+}
+
+static enum err read_chunked(struct task *t, struct http_connection_in *c, struct request_in *in,
+                             struct str behind, int64_t deadline_ns)
+{
+    struct chunked chunked = { 0 };
+    in->body.limit = c->server->options.max_body_bytes;
+    enum err err = add_chunks(&chunked, &behind, &in->body);
+    if (!err && !chunked.is_done)
+        err = say_continue(t, c, &in->request, deadline_ns);
+    while (!err && !chunked.is_done) {
+        size_t got;
+        char *scratch = loop_scratch(c->server->loop);
+        err = stream_read(t, &c->stream, scratch, CHUNKED_READ_BYTES, &got, deadline_ns);
+        behind = str_make(scratch, got);
+        if (!err)
+            err = add_chunks(&chunked, &behind, &in->body);
+    }
+    if (err)
+        return err;
+    in->request.body = buf_str(&in->body);
+    keep_ahead(c, behind);
+    return OK;
+}
+
+static enum err read_body(struct task *t, struct http_connection_in *c, struct request_in *in,
+                          struct str behind, struct fail *fail)
+{
+    const struct http_server_options *options = &c->server->options;
+    const struct http_head *head = &in->request.head;
+    int64_t deadline_ns = loop_now_ns(c->server->loop) + options->body_timeout_ms * NS_PER_MS;
+    enum err err = OK;
+    if (head->framing == FRAMING_LENGTH) {
+        if ((uint64_t)head->content_length > options->max_body_bytes)
+            return too_large(c, fail);
+        err = read_length(t, c, in, behind, deadline_ns);
+    } else if (head->framing == FRAMING_CHUNKED) {
+        err = read_chunked(t, c, in, behind, deadline_ns);
+    } else {
+        keep_ahead(c, behind);
+    }
+    if (err == ERR_TOO_LARGE)
+        return too_large(c, fail);
+    if (err == ERR_BAD_HTTP)
+        return fail_set(fail, err, "the chunked coding of the body is malformed");
+    if (err == ERR_TIMEOUT)
+        return fail_set(fail, ERR_SLOW_CLIENT, "the body of the request did not arrive in time");
+    return err;
+}
+
+enum err request_read(struct task *t, struct http_connection_in *c, struct request_in *in,
+                      struct fail *fail)
+{
+    enum err err = first_bytes(c, &in->input);
+    if (err)
+        return err;
+    size_t used;
+    task_set_stage(t, "reading a request's head");
+    err = read_head(t, c, in, &used, fail);
+    if (err)
+        return err;
+    task_set_stage(t, "reading a request's body");
+    return read_body(t, c, in, str_skip(buf_str(&in->input), used), fail);
+}

@@ -1,0 +1,358 @@
+#include "http/server.h"
+
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/server_private.h"
+
+enum {
+    SPARE_MAX = 64,         /* requests kept with their buffers for the next ones */
+    SPARE_INPUT_MAX = 8192, /* larger buffers are not kept */
+    LINGER_MS = 1000,
+    LINGER_BYTES = 1 << 20,
+};
+
+enum next { NEXT_REQUEST, NEXT_REST, NEXT_CLOSE };
+
+static void serve(struct task *t, void *arg);
+
+/* ---- resting connections ---- */
+
+static void rest_add(struct rest_queue *q, struct http_connection_in *c)
+{
+    struct http_server *s = c->server;
+    c->queue = q;
+    c->rests_since_ns = loop_now_ns(s->loop);
+    c->older = q->newest;
+    *(q->newest ? &q->newest->newer : &q->oldest) = c;
+    q->newest = c;
+    int64_t until_ns = c->rests_since_ns + q->timeout_ns;
+    if (!s->timer.slot || until_ns < s->timer.at_ns)
+        timer_set(s->loop, &s->timer, until_ns);
+}
+
+static void rest_remove(struct http_connection_in *c)
+{
+    struct rest_queue *q = c->queue;
+    *(c->older ? &c->older->newer : &q->oldest) = c->newer;
+    *(c->newer ? &c->newer->older : &q->newest) = c->older;
+    c->older = c->newer = NULL;
+    c->queue = NULL;
+}
+
+static void connection_close(struct http_connection_in *c)
+{
+    struct http_server *s = c->server;
+    if (c->queue)
+        rest_remove(c);
+    stream_close(&c->stream);
+    mem_free(c->ahead);
+    mem_free(c);
+    atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
+    series_add(s->gauge, -1);
+}
+
+static void close_resting(struct rest_queue *q, int64_t before_ns)
+{
+    while (q->oldest && q->oldest->rests_since_ns + q->timeout_ns <= before_ns)
+        connection_close(q->oldest);
+}
+
+/* One timer for all: whoever rests longest is first in its queue. */
+static void on_time(struct timer *timer)
+{
+    struct http_server *s = HZ_CONTAINER_OF(timer, struct http_server, timer);
+    struct rest_queue *queues[] = { &s->fresh, &s->idle };
+    int64_t next_ns = INT64_MAX;
+    for (size_t i = 0; i < HZ_LEN(queues); i++) {
+        struct rest_queue *q = queues[i];
+        close_resting(q, loop_now_ns(s->loop));
+        if (q->oldest)
+            next_ns = HZ_MIN(next_ns, q->oldest->rests_since_ns + q->timeout_ns);
+    }
+    if (next_ns != INT64_MAX)
+        timer_set(s->loop, &s->timer, next_ns);
+}
+
+static void on_gone(struct stream *stream)
+{
+    struct http_connection_in *c = HZ_CONTAINER_OF(stream, struct http_connection_in, stream);
+    if (c->task)
+        task_stop(c->task, ERR_CLIENT_GONE);
+    else
+        connection_close(c);
+}
+
+static void on_idle_input(struct stream *stream)
+{
+    struct http_connection_in *c = HZ_CONTAINER_OF(stream, struct http_connection_in, stream);
+    if (c->task)
+        return;
+    rest_remove(c);
+    c->task = task_spawn(c->server->loop, "http request", serve, c);
+}
+
+/* ---- the server ---- */
+
+struct http_server *http_server_create(struct loop *l, const struct http_server_options *options)
+{
+    struct http_server *s = MEM_NEW(struct http_server);
+    s->loop = l;
+    s->options = *options;
+    s->fresh.timeout_ns = options->head_timeout_ms * NS_PER_MS;
+    s->idle.timeout_ns = options->keep_alive_ms * NS_PER_MS;
+    s->timer.on_time = on_time;
+    s->gauge = metrics_series(METRIC_HTTP_CONNECTIONS, NULL);
+    return s;
+}
+
+/* Over the limit: one write, no task, no place in a queue. */
+static void turn_away(const struct http_server *s, int fd)
+{
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+                                 "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    bool is_said =
+        !s->options.tls && send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+    if (is_said) {
+        shutdown(fd, SHUT_WR);
+        /* Bytes left unread would turn the close into a reset. */
+        ssize_t n = recv(fd, loop_scratch(s->loop), LOOP_SCRATCH_BYTES, MSG_DONTWAIT);
+        (void)n;
+    }
+    close(fd);
+}
+
+void http_server_take(struct http_server *s, int fd, const struct address *peer)
+{
+    size_t max = s->options.max_connections;
+    if (s->is_draining) {
+        close(fd);
+        return;
+    }
+    if (max && http_server_connections(s) >= max) {
+        turn_away(s, fd);
+        return;
+    }
+    struct http_connection_in *c = MEM_NEW(struct http_connection_in);
+    if (stream_open_fd(&c->stream, s->loop, fd) != OK) {
+        mem_free(c);
+        return;
+    }
+    c->server = s;
+    c->peer = *peer;
+    c->stream.on_gone = on_gone;
+    c->stream.on_idle_input = on_idle_input;
+    atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
+    series_add(s->gauge, 1);
+    rest_add(&s->fresh, c);
+}
+
+size_t http_server_connections(const struct http_server *s)
+{
+    return atomic_load_explicit(&s->connections, memory_order_relaxed);
+}
+
+void http_server_drain(struct http_server *s)
+{
+    s->is_draining = true;
+    close_resting(&s->fresh, INT64_MAX);
+    close_resting(&s->idle, INT64_MAX);
+}
+
+static void request_free(struct request_in *in)
+{
+    buf_fini(&in->input);
+    buf_fini(&in->body);
+    mem_free(in);
+}
+
+void http_server_destroy(struct http_server *s)
+{
+    if (!s)
+        return;
+    http_server_drain(s);
+    HZ_ASSERT(http_server_connections(s) == 0);
+    timer_cancel(s->loop, &s->timer);
+    while (s->spare) {
+        struct request_in *in = s->spare;
+        s->spare = in->next;
+        request_free(in);
+    }
+    mem_free(s);
+}
+
+struct str server_date(struct http_server *s)
+{
+    if (loop_now_ns(s->loop) >= s->date_until_ns) {
+        int64_t wall_ms = clock_wall_ms();
+        time_t second = (time_t)(wall_ms / 1000);
+        struct tm utc;
+        gmtime_r(&second, &utc);
+        strftime(s->date, sizeof(s->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+        s->date_until_ns = loop_now_ns(s->loop) + (1000 - wall_ms % 1000) * NS_PER_MS;
+    }
+    return str_of(s->date);
+}
+
+/* ---- requests ---- */
+
+static struct request_in *request_take(struct http_connection_in *c)
+{
+    struct http_server *s = c->server;
+    struct request_in *in = s->spare;
+    if (in) {
+        s->spare = in->next;
+        s->spare_len--;
+    } else {
+        in = MEM_NEW(struct request_in);
+    }
+    struct buf input = in->input;
+    *in = (struct request_in) { .input = input };
+    in->request.connection = c;
+    in->request.peer = c->peer;
+    in->request.started_ns = loop_now_ns(s->loop);
+    in->request.head.minor_version = 1;
+    arena_init(&in->request.arena, s->options.request_arena_bytes);
+    return in;
+}
+
+static void request_release(struct http_server *s, struct request_in *in)
+{
+    arena_fini(&in->request.arena);
+    buf_fini(&in->body);
+    if (s->spare_len >= SPARE_MAX) {
+        request_free(in);
+        return;
+    }
+    if (in->input.cap > SPARE_INPUT_MAX)
+        buf_fini(&in->input);
+    buf_clear(&in->input);
+    in->next = s->spare;
+    s->spare = in;
+    s->spare_len++;
+}
+
+/* A close with unread input resets the connection, and the reset may overtake our answer: read on
+ * for a moment, within bounds, until the client has closed. */
+static void linger(struct task *t, struct http_connection_in *c)
+{
+    struct loop *l = c->server->loop;
+    int64_t deadline_ns = loop_now_ns(l) + LINGER_MS * NS_PER_MS;
+    size_t total = 0, got = 0;
+    enum err err = OK;
+    task_set_stage(t, "lingering");
+    stream_finish(&c->stream);
+    while (!err && total < LINGER_BYTES) {
+        err = stream_read(t, &c->stream, loop_scratch(l), LOOP_SCRATCH_BYTES, &got, deadline_ns);
+        total += got;
+    }
+}
+
+static bool is_refusable(enum err err)
+{
+    return err == ERR_BAD_HTTP || err == ERR_HEAD_TOO_LARGE || err == ERR_URI_TOO_LONG ||
+           err == ERR_EXPECT || err == ERR_NOT_IMPLEMENTED || err == ERR_TOO_LARGE ||
+           err == ERR_SLOW_CLIENT;
+}
+
+/* Our own words where no handler speaks. */
+static enum err reply_refusal(struct task *t, struct request_in *in, enum err why,
+                              const struct fail *fail)
+{
+    struct http_request *r = &in->request;
+    const struct http_server_options *options = &r->connection->server->options;
+    const struct err_info *info = err_info(why);
+    struct buf body = { 0 };
+    r->status = info->status;
+    if (options->refuse)
+        options->refuse(r, why, fail->err ? fail->text : info->text, &body, options->arg);
+    struct str headers = body.len ? STR("Content-Type: application/json\r\n") : STR("");
+    enum err err = http_reply(t, r, info->status, headers, buf_str(&body));
+    buf_fini(&body);
+    return err;
+}
+
+static enum next refuse(struct task *t, struct request_in *in, enum err why,
+                        const struct fail *fail)
+{
+    if (!is_refusable(why))
+        return NEXT_CLOSE;
+    task_set_stage(t, "refusing");
+    in->request.is_closing = true;
+    if (reply_refusal(t, in, why, fail) == OK)
+        linger(t, in->request.connection);
+    return NEXT_CLOSE;
+}
+
+static enum next handle(struct task *t, struct request_in *in)
+{
+    struct http_request *r = &in->request;
+    struct http_connection_in *c = r->connection;
+    const struct http_server_options *options = &c->server->options;
+    if (task_stop_reason(t))
+        return NEXT_CLOSE;
+    r->is_closing = !r->head.is_keep_alive;
+    task_set_stage(t, "handling");
+    options->handler(t, r, options->arg);
+    task_unshield(t);
+    task_set_deadline(t, INT64_MAX);
+
+    if (!r->is_answered && !in->is_broken) {
+        struct fail fail = { 0 };
+        if (reply_refusal(t, in, ERR_INTERNAL, &fail) != OK)
+            return NEXT_CLOSE;
+    }
+    if (!in->has_ended || c->stream.is_peer_gone)
+        return NEXT_CLOSE;
+    if (!r->is_closing && !task_stop_reason(t))
+        return c->ahead || c->stream.can_read ? NEXT_REQUEST : NEXT_REST;
+    if (c->ahead || c->stream.can_read)
+        linger(t, c);
+    return NEXT_CLOSE;
+}
+
+static enum next serve_one(struct task *t, struct http_connection_in *c)
+{
+    struct request_in *in = request_take(c);
+    struct fail fail;
+    fail_clear(&fail);
+    enum err err = request_read(t, c, in, &fail);
+    enum next next = err == OK          ? handle(t, in)
+                     : err == ERR_AGAIN ? NEXT_REST
+                                        : refuse(t, in, err, &fail);
+    request_release(c->server, in);
+    return next;
+}
+
+static enum next secure(struct task *t, struct http_connection_in *c)
+{
+    struct http_server *s = c->server;
+    int64_t deadline_ns = loop_now_ns(s->loop) + s->options.head_timeout_ms * NS_PER_MS;
+    task_set_stage(t, "TLS handshake");
+    enum err err = stream_tls_accept(t, &c->stream, s->options.tls, deadline_ns);
+    return err ? NEXT_CLOSE : NEXT_REQUEST;
+}
+
+/* One task serves the requests that are there; then the connection rests without one. */
+static void serve(struct task *t, void *arg)
+{
+    struct http_connection_in *c = arg;
+    struct http_server *s = c->server;
+    enum next next = NEXT_REQUEST;
+    if (s->options.tls && !c->stream.ssl)
+        next = secure(t, c);
+    while (next == NEXT_REQUEST) {
+        next = serve_one(t, c);
+        /* A client that pipelines does not keep the others waiting. */
+        if (next == NEXT_REQUEST && c->ahead && task_yield(t) != OK)
+            next = NEXT_CLOSE;
+    }
+    c->task = NULL;
+    if (next == NEXT_REST && !s->is_draining && !c->stream.is_peer_gone && !task_stop_reason(t))
+        rest_add(&s->idle, c);
+    else
+        connection_close(c);
+}

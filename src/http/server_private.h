@@ -1,0 +1,74 @@
+#ifndef HZ_HTTP_SERVER_PRIVATE_H
+#define HZ_HTTP_SERVER_PRIVATE_H
+/*
+ * server_private - what server.c, request.c and reply.c share.
+ *
+ * A connection rests in a queue (no task, no buffer) or is served by a task; never both.
+ */
+
+#include <stdatomic.h>
+
+#include "base/metrics.h"
+#include "http/server.h"
+
+enum { SERVER_HEADERS_MAX = 100, DATE_FIELD_MAX = 48 };
+
+/* Connections that rest, the longest at the front. */
+struct rest_queue {
+    struct http_connection_in *oldest, *newest;
+    int64_t timeout_ns;
+};
+
+struct http_connection_in {
+    struct stream stream;
+    struct http_server *server;
+    struct http_connection_in *older, *newer;
+    struct rest_queue *queue; /* NULL while it is served */
+    struct task *task;        /* NULL while it rests */
+    int64_t rests_since_ns;
+    char *ahead; /* bytes that came behind the request before; heap */
+    size_t ahead_len;
+    struct address peer;
+};
+
+/* A request with its buffers; reused by the requests of a server. */
+struct request_in {
+    struct http_request request;
+    struct buf input; /* the head, and the body when both came together */
+    struct buf body;
+    struct str pending_head; /* of an answer begun, not yet sent */
+    bool is_begun;
+    bool has_ended; /* the answer is complete */
+    bool is_broken; /* a write failed: nothing more can be said */
+    struct request_in *next;
+};
+
+struct http_server {
+    struct loop *loop;
+    struct http_server_options options;
+    struct rest_queue fresh; /* nothing was received yet */
+    struct rest_queue idle;
+    struct timer timer;
+    atomic_size_t connections; /* the acceptor reads it from its own thread */
+    bool is_draining;
+    struct series *gauge;
+    struct request_in *spare;
+    size_t spare_len;
+    char date[DATE_FIELD_MAX]; /* "Date: ...\r\n" */
+    int64_t date_until_ns;
+    struct http_header headers[SERVER_HEADERS_MAX]; /* room to parse in, between two waits */
+};
+
+/* request.c: the next request of the connection, head and body. ERR_AGAIN: nothing is there. */
+enum err request_read(struct task *t, struct http_connection_in *c, struct request_in *in,
+                      struct fail *fail) HZ_MUST_USE;
+
+/* server.c */
+struct str server_date(struct http_server *s);
+
+static inline struct request_in *request_in_of(struct http_request *r)
+{
+    return HZ_CONTAINER_OF(r, struct request_in, request);
+}
+
+#endif
