@@ -173,6 +173,19 @@ static bool is_event_stream(const struct http_head *head)
     return str_starts(http_head_get(head, "content-type"), STR("text/event-stream"));
 }
 
+/* Support asks providers by this id: operation and attempt, as in the ledger. */
+static struct str add_request_id(const struct attempt *a, struct str headers)
+{
+    static const char name[] = "X-Client-Request-Id: ";
+    size_t room = headers.len + sizeof(name) + ID_HEX_LEN + 8;
+    char *at = arena_alloc(&a->call->http->arena, room);
+    memcpy(at, headers.at, headers.len);
+    char id[ID_HEX_LEN + 1];
+    id_format(a->call->operation_id, id);
+    int n = snprintf(at + headers.len, room - headers.len, "%s%s-%d\r\n", name, id, a->number);
+    return str_make(at, headers.len + (size_t)n);
+}
+
 static enum outcome exchange(struct task *t, struct attempt *a, const struct llm_outbound *outbound)
 {
     struct call *c = a->call;
@@ -184,7 +197,7 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
         .origin = { p->is_tls, p->host, p->port, p->ca_file },
         .method = STR("POST"),
         .target = outbound->target,
-        .headers = outbound->headers,
+        .headers = add_request_id(a, outbound->headers),
         .body = outbound->body,
         .connect_deadline_ns = deadline_after(a, TIMEOUT_MS(a, connect_ms)),
         .send_deadline_ns = attempt_ns,

@@ -1,0 +1,190 @@
+#include "test.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "gateway/internal.h"
+
+/* Plans need no ledger and no network: a gateway with nothing but its configuration. */
+static struct gateway gateway;
+static struct gateway_loop gateway_loop;
+static struct http_request http;
+
+static void open_with(const char *yaml)
+{
+    char path[] = "/tmp/huntaze-plan-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    CHECK_EQ(write(fd, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
+    close(fd);
+    static const char *const no_env[] = { NULL };
+    struct config_sources sources = { .file = path, .directory = "/nonexistent", .env = no_env };
+    struct buf errors = { 0 };
+    gateway.config = config_load(&sources, &errors);
+    unlink(path);
+    if (!gateway.config)
+        check_failed("configuration", buf_take(&errors), "", __FILE__, __LINE__);
+    buf_fini(&errors);
+    gateway.deployments =
+        mem_zalloc(gateway.config->deployments_len * sizeof(struct deployment_state));
+    struct loop_options options = { .is_clock_virtual = true };
+    CHECK_OK(loop_create(&options, &gateway_loop.loop));
+    gateway_loop.gateway = &gateway;
+}
+
+static void close_all(void)
+{
+    loop_destroy(gateway_loop.loop);
+    mem_free(gateway.deployments);
+    config_unref(gateway.config);
+}
+
+static enum err plan_for(struct call *c, struct plan *plan)
+{
+    c->gateway = &gateway_loop;
+    c->http = &http;
+    if (!c->request.n)
+        c->request.n = 1;
+    enum err err = plan_make(c, plan);
+    arena_fini(&http.arena);
+    return err;
+}
+
+static void check_order(const struct plan *plan, const char *expected)
+{
+    struct buf names = { 0 };
+    for (size_t i = 0; i < plan->len; i++) {
+        if (i)
+            buf_add_char(&names, ' ');
+        buf_add(&names, plan->list[i]->name);
+    }
+    CHECK_STR(buf_str(&names), expected);
+    buf_fini(&names);
+}
+
+#define PRICE(in) "price_usd_per_mtok: { input: " #in ", output: " #in " }"
+static const char yaml[] =
+    "providers:\n"
+    "  - { name: a, kind: openai-compatible, base_url: \"http://127.0.0.1:1/v1\" }\n"
+    "  - { name: b, kind: openai, base_url: \"http://127.0.0.1:2/v1\", key: \"\" }\n"
+    "models:\n"
+    "  - { name: r1, " PRICE(3) ", deployments: [ { provider: a, deployment: r1 } ] }\n"
+    "  - { name: mistral, " PRICE(2) ", deployments: [ { provider: a, deployment: mistral } ] }\n"
+    "  - { name: llama, " PRICE(1) ", deployments: [ { provider: a, deployment: llama } ] }\n"
+    "  - { name: phi, " PRICE(5) ", deployments: [ { provider: a, deployment: phi } ] }\n"
+    "  - { name: gpt, " PRICE(4) ", deployments: [ { provider: b, deployment: gpt } ] }\n"
+    "  - { name: twins, " PRICE(1) ", deployments: [ { provider: a, deployment: left, weight: 90 },\n"
+    "                                               { provider: b, deployment: right, weight: 10 } ] }\n"
+    "  - { name: embed, embedding: true, " PRICE(1) ", deployments: [ { provider: a, deployment: embed } ] }\n"
+    "routes:\n"
+    "  - { feature: insights, models: [mistral] }\n"
+    "  - { type: [math, coding], models: [r1] }\n"
+    "  - { language: fr, models: [mistral] }\n"
+    "  - { tier: vip, models: [llama] }\n"
+    "  - { models: [phi, mistral, llama], choose: cheapest }\n"
+    "fallbacks:\n"
+    "  - { from: \"*\", to: [gpt] }\n"
+    "  - { from: r1, to: [mistral, phi] }\n";
+
+TEST(the_first_route_that_matches_decides)
+{
+    open_with(yaml);
+    static const struct {
+        struct call call;
+        const char *order;
+    } cases[] = {
+        { { .feature = { "insights", 8 }, .type = CALL_MATH }, "mistral gpt" },
+        { { .type = CALL_MATH }, "r1 gpt mistral" },
+        { { .type = CALL_CODING, .language = { "fr", 2 } }, "r1 gpt mistral" },
+        { { .type = CALL_CHAT, .language = { "fr", 2 } }, "mistral gpt" },
+        { { .type = CALL_CHAT, .language = { "FR", 2 }, .tier = TIER_VIP }, "mistral gpt" },
+        { { .type = CALL_CHAT, .tier = TIER_VIP }, "llama gpt" },
+        { { .type = CALL_CHAT }, "llama mistral phi" },
+    };
+    for (size_t i = 0; i < HZ_LEN(cases); i++) {
+        struct call *c = mem_alloc(sizeof(*c));
+        *c = cases[i].call;
+        struct plan plan;
+        CHECK_OK(plan_for(c, &plan));
+        check_order(&plan, cases[i].order);
+        mem_free(c);
+    }
+    close_all();
+}
+
+TEST(an_explicit_model_pins_and_keeps_its_fallbacks)
+{
+    open_with(yaml);
+    struct call *c = MEM_NEW(struct call);
+    struct plan plan;
+    c->request.model = STR("r1");
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "r1 gpt mistral");
+    c->request.model = STR("nothing");
+    CHECK_ERR(plan_for(c, &plan), ERR_NO_MODEL);
+    assert_string_equal(c->fail.param, "model");
+    mem_free(c);
+    close_all();
+}
+
+TEST(embeddings_never_change_their_model)
+{
+    open_with(yaml);
+    struct call *c = MEM_NEW(struct call);
+    struct plan plan;
+    c->request.operation = LLM_EMBEDDINGS;
+    c->request.model = STR("embed");
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "embed");
+    c->request.model = STR("gpt");
+    CHECK_ERR(plan_for(c, &plan), ERR_BAD_REQUEST);
+    mem_free(c);
+    close_all();
+}
+
+TEST(a_cooling_deployment_is_left_out_until_its_time_has_come)
+{
+    open_with(yaml);
+    struct call *c = MEM_NEW(struct call);
+    struct plan plan;
+    c->request.model = STR("r1");
+    int64_t now_ns = loop_now_ns(gateway_loop.loop);
+    size_t r1 = config_find_model(gateway.config, STR("r1"))->deployments[0]->index;
+    gateway.deployments[r1].cooling_until_ns = now_ns + 2000 * NS_PER_MS;
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "gpt mistral phi");
+    CHECK_STR(plan.first->name, "r1"); /* what answers now counts as a fallback */
+    for (size_t i = 0; i < gateway.config->deployments_len; i++)
+        gateway.deployments[i].cooling_until_ns = now_ns + (int64_t)(i + 1) * 1000 * NS_PER_MS;
+    CHECK_ERR(plan_for(c, &plan), ERR_RATE_LIMIT);
+    CHECK(plan.retry_after_ms >= 1000 && plan.retry_after_ms <= 7000);
+    loop_skip(gateway_loop.loop, 10 * NS_PER_S);
+    fail_clear(&c->fail);
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "r1 gpt mistral");
+    mem_free(c);
+    close_all();
+}
+
+TEST(weights_decide_who_leads_and_the_others_follow)
+{
+    open_with(yaml);
+    struct call *c = MEM_NEW(struct call);
+    c->request.model = STR("twins");
+    int left_first = 0;
+    for (int i = 0; i < 1000; i++) {
+        struct plan plan;
+        CHECK_OK(plan_for(c, &plan));
+        CHECK_EQ(plan.len, 3);
+        left_first += str_is(plan.list[0]->name, "left");
+    }
+    /* 900 expected, standard deviation 9.5: eight of them either way. */
+    CHECK(left_first > 820 && left_first < 980);
+    mem_free(c);
+    close_all();
+}
+
+RUN_TESTS(T(the_first_route_that_matches_decides), T(an_explicit_model_pins_and_keeps_its_fallbacks),
+          T(embeddings_never_change_their_model),
+          T(a_cooling_deployment_is_left_out_until_its_time_has_come),
+          T(weights_decide_who_leads_and_the_others_follow))
