@@ -80,7 +80,8 @@ void splice_drop(struct splice_object *o)
     skip_to(o->splice, end);
 }
 
-struct buf *splice_add_open(struct splice_object *o, const char *name)
+/* Goes behind the last member that stays, and sets the comma. */
+static struct buf *add_begin(struct splice_object *o)
 {
     struct splice *s = o->splice;
     copy_to(s, o->kept_end ? o->kept_end : o->object.at + 1);
@@ -88,13 +89,24 @@ struct buf *splice_add_open(struct splice_object *o, const char *name)
         buf_add_char(s->out, ',');
     o->has_added = true;
     s->edits++;
-    buf_add_char(s->out, '"');
-    buf_add(s->out, str_of(name));
-    buf_add(s->out, STR("\":"));
     return s->out;
+}
+
+struct buf *splice_add_open(struct splice_object *o, const char *name)
+{
+    struct buf *out = add_begin(o);
+    buf_add_char(out, '"');
+    buf_add(out, str_of(name));
+    buf_add(out, STR("\":"));
+    return out;
 }
 
 void splice_add(struct splice_object *o, const char *name, struct str value)
 {
     buf_add(splice_add_open(o, name), value);
+}
+
+void splice_add_members(struct splice_object *o, struct str members)
+{
+    buf_add(add_begin(o), members);
 }

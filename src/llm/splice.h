@@ -48,4 +48,7 @@ void splice_add(struct splice_object *o, const char *name, struct str value);
 /* Writes `"name":` and lets the caller write the value into the output. */
 struct buf *splice_add_open(struct splice_object *o, const char *name);
 
+/* Members that are written already, without braces. */
+void splice_add_members(struct splice_object *o, struct str members);
+
 #endif

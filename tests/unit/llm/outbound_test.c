@@ -19,7 +19,7 @@ static void check_body(struct fixture *f, const char *body, const char *expected
 
 TEST(only_the_model_changes_and_unknown_fields_survive_byte_for_byte)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     check_body(&f, "{ \"x\" : [1,  {\"y\":1e3}],\n \"mod\\u0065l\" : \"auto\", \"temperature\":0.10, " HI " }",
                "{ \"x\" : [1,  {\"y\":1e3}],\n \"mod\\u0065l\" : \"dep\", \"temperature\":0.10, " HI " }");
@@ -49,7 +49,7 @@ TEST(paths_follow_the_dialect_and_never_repeat_a_part)
         { DIALECT_AZURE_OPENAI, "/openai", "2025-04-01-preview",
           "/openai/deployments/my%20dep%2F1/chat/completions?api-version=2025-04-01-preview" },
     };
-    struct fixture f;
+    static struct fixture f;
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
         fixture_init(&f, cases[i].dialect);
         f.deployment.name = STR("my dep/1");
@@ -79,8 +79,8 @@ TEST(credentials_go_where_the_dialect_wants_them)
         { DIALECT_AZURE_OPENAI, false, "", "" },
     };
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
-        struct fixture f;
-        char expected[160];
+        static struct fixture f;
+        static char expected[160];
         fixture_init(&f, cases[i].dialect);
         f.provider.key = str_of(cases[i].key);
         f.provider.is_key_bearer = cases[i].is_bearer;
@@ -93,7 +93,7 @@ TEST(credentials_go_where_the_dialect_wants_them)
 
 TEST(a_key_with_a_line_break_is_refused_before_it_splits_the_head)
 {
-    struct fixture f;
+    static struct fixture f;
     struct llm_outbound out;
     fixture_init(&f, DIALECT_OPENAI);
     f.provider.key = STR("a\r\nx: y");
@@ -117,10 +117,10 @@ TEST(usage_is_always_asked_for_when_streaming)
         { ",\"stream_options\":{\"include_usage\": true}",
           ",\"stream_options\":{\"include_usage\": true},\"model\":\"dep\"}" },
     };
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
-        char body[256], expected[256];
+        static char body[256], expected[256];
         snprintf(body, sizeof(body), "{\"stream\":true," HI "%s}", cases[i].options);
         snprintf(expected, sizeof(expected), "{\"stream\":true," HI "%s", cases[i].expected);
         check_body(&f, body, expected);
@@ -134,7 +134,7 @@ TEST(stream_options_are_left_out_where_they_are_not_understood)
 {
     static const char body[] = "{\"stream\":true,\"stream_options\":{\"include_usage\":true},\"model\":\"m\"," HI "}";
     static const char expected[] = "{\"stream\":true,\"model\":\"dep\"," HI "}";
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     f.deployment.caps.stream_usage = STREAM_USAGE_NEVER;
     check_body(&f, body, expected);
@@ -164,8 +164,8 @@ TEST(the_token_limit_is_renamed_and_never_doubled)
         { MAX_TOKENS_AS_IS, DIALECT_FOUNDRY_MODELS, "\"max_completion_tokens\":5", "\"max_tokens\":5" },
     };
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
-        struct fixture f;
-        char body[256], expected[256];
+        static struct fixture f;
+        static char body[256], expected[256];
         fixture_init(&f, cases[i].dialect);
         f.deployment.caps.max_tokens_field = cases[i].field;
         f.deployment.caps.default_max_tokens = 100;
@@ -178,7 +178,7 @@ TEST(the_token_limit_is_renamed_and_never_doubled)
 
 TEST(a_default_token_limit_bounds_what_the_caller_left_open)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     f.deployment.caps.default_max_tokens = 4096;
     check_body(&f, "{\"model\":\"m\"," HI "}", "{\"model\":\"dep\"," HI ",\"max_tokens\":4096}");
@@ -194,7 +194,7 @@ TEST(a_default_token_limit_bounds_what_the_caller_left_open)
 TEST(parameters_a_model_rejects_are_left_out)
 {
     static const struct str drops[] = { { "temperature", 11 }, { "logprobs", 8 }, { "user", 4 } };
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     f.deployment.caps.drop_params = drops;
     f.deployment.caps.drop_params_len = HZ_LEN(drops);
@@ -206,7 +206,7 @@ TEST(parameters_a_model_rejects_are_left_out)
 
 TEST(developer_turns_become_system_turns_for_models_without_that_role)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     static const char body[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"developer\",\"content\":\"developer\"}]}";
     check_body(&f, body, "{\"model\":\"dep\",\"messages\":[{\"role\":\"developer\",\"content\":\"developer\"}]}");
@@ -217,7 +217,7 @@ TEST(developer_turns_become_system_turns_for_models_without_that_role)
 
 TEST(part_arrays_of_text_alone_are_flattened)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     f.deployment.caps.flattens_text_parts = true;
     check_body(&f, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\\\"\"},"
@@ -232,7 +232,7 @@ TEST(part_arrays_of_text_alone_are_flattened)
 
 TEST(reasoning_of_replayed_turns_is_not_sent_back)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     f.deployment.caps.strips_reasoning_in = true;
     check_body(&f, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"<think>mine</think>x\"},"
@@ -250,7 +250,7 @@ TEST(replayed_tool_calls_lose_their_index_where_it_is_refused)
 {
     static const char body[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"index\":0,"
                                "\"id\":\"a\"},{\"id\":\"b\",\"index\":1}]}]}";
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_FOUNDRY_MODELS);
     check_body(&f, body, "{\"model\":\"dep\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\"},"
                          "{\"id\":\"b\"}]}]}");
@@ -262,7 +262,7 @@ TEST(replayed_tool_calls_lose_their_index_where_it_is_refused)
 
 TEST(hundreds_of_edits_fit_because_messages_are_rewritten_in_one_pass)
 {
-    struct fixture f;
+    static struct fixture f;
     struct buf body = { 0 };
     fixture_init(&f, DIALECT_OPENAI);
     f.deployment.caps.has_developer_role = false;
@@ -293,8 +293,8 @@ TEST(base64_embeddings_are_asked_for_only_where_they_are_understood)
         { DIALECT_FOUNDRY_MODELS, PROVIDER_AZURE_FOUNDRY, "float" },
     };
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
-        struct fixture f;
-        char expected[128];
+        static struct fixture f;
+        static char expected[128];
         fixture_init(&f, cases[i].dialect);
         f.provider.kind = cases[i].kind;
         snprintf(expected, sizeof(expected),
@@ -306,7 +306,7 @@ TEST(base64_embeddings_are_asked_for_only_where_they_are_understood)
 
 TEST(a_body_beyond_the_arena_is_refused)
 {
-    struct fixture f;
+    static struct fixture f;
     struct llm_outbound out;
     fixture_init(&f, DIALECT_OPENAI);
     CHECK_OK(fixture_read(&f, LLM_CHAT, "{" HI "}"));

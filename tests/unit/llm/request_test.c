@@ -3,7 +3,7 @@
 static void check_refused(enum llm_operation operation, const char *body, const char *param,
                           const char *allowed)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     CHECK_ERR(fixture_read(&f, operation, body), ERR_BAD_REQUEST);
     CHECK_STR(str_of(f.fail.param), param);
@@ -16,7 +16,7 @@ static void check_refused(enum llm_operation operation, const char *body, const 
 
 TEST(everything_the_gateway_needs_is_read_in_one_pass)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     CHECK_OK(fixture_read(&f, LLM_CHAT,
         " {\"mod\\u0065l\":\"a\\/b\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
@@ -38,7 +38,7 @@ TEST(everything_the_gateway_needs_is_read_in_one_pass)
 
 TEST(absent_and_null_fields_take_their_defaults)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     CHECK_OK(fixture_read(&f, LLM_CHAT, "{\"model\":null,\"n\":null,\"stream\":null,\"tools\":[],"
                                         "\"max_tokens\":null," USER_HI "}"));
@@ -69,7 +69,7 @@ TEST(wrong_types_name_the_field_and_what_is_allowed)
         { "\"response_format\":{\"type\":\"json_schema\"}", "response_format.json_schema", "object" },
     };
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
-        char body[256];
+        static char body[256];
         snprintf(body, sizeof(body), "{%s," USER_HI "}", cases[i].member);
         check_refused(LLM_CHAT, body, cases[i].param, cases[i].allowed);
     }
@@ -100,7 +100,7 @@ TEST(messages_are_checked_member_by_member)
         { "[{\"role\":\"assistant\",\"tool_calls\":{}}]", "messages[0].tool_calls", "an array" },
     };
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
-        char body[256];
+        static char body[256];
         snprintf(body, sizeof(body), "{\"messages\":%s}", cases[i].messages);
         check_refused(LLM_CHAT, body, cases[i].param, cases[i].allowed);
     }
@@ -110,7 +110,7 @@ TEST(messages_are_checked_member_by_member)
 
 TEST(an_assistant_turn_of_tool_calls_alone_is_a_prompt)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     CHECK_OK(fixture_read(&f, LLM_CHAT, "{\"messages\":[{\"role\":\"assistant\",\"content\":null,"
                                         "\"tool_calls\":[{\"id\":\"c\"}]}]}"));
@@ -128,10 +128,10 @@ TEST(embedding_inputs_of_all_four_forms_are_taken_and_counted)
     } cases[] = {
         { "\"abcd\"", 1 }, { "[\"abcd\",\"efghi\"]", 3 }, { "[1,2,3]", 3 }, { "[[1,2],[3]]", 3 },
     };
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
-        char body[128];
+        static char body[128];
         snprintf(body, sizeof(body), "{\"input\":%s,\"encoding_format\":\"base64\"}", cases[i].input);
         CHECK_OK(fixture_read(&f, LLM_EMBEDDINGS, body));
         CHECK_EQ(f.request.input_estimate, cases[i].tokens);
@@ -147,7 +147,7 @@ TEST(empty_and_mixed_embedding_inputs_are_refused)
         "[-1]",
     };
     for (size_t i = 0; i < HZ_LEN(inputs); i++) {
-        char body[64];
+        static char body[64];
         snprintf(body, sizeof(body), "{\"input\":%s}", inputs[i]);
         check_refused(LLM_EMBEDDINGS, body, "input", "none may be empty");
     }
@@ -160,7 +160,7 @@ TEST(empty_and_mixed_embedding_inputs_are_refused)
 
 TEST(a_deployment_is_offered_only_what_it_can_do)
 {
-    struct fixture f;
+    static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     struct capabilities none = { 0 }, embedding = { .is_embedding = true };
     static const struct {
@@ -171,7 +171,7 @@ TEST(a_deployment_is_offered_only_what_it_can_do)
         { "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}", "response_format" },
     };
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
-        char body[256];
+        static char body[256];
         snprintf(body, sizeof(body), "{%s," USER_HI "}", cases[i].member);
         CHECK_OK(fixture_read(&f, LLM_CHAT, body));
         CHECK_OK(llm_request_fits(&f.request, &f.deployment.caps, &f.fail));
