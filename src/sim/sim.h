@@ -36,7 +36,7 @@ void sim_destroy(struct sim *s);
 /* An http_handler_fn (http/server.h); `sim` is a struct sim. */
 void sim_handle(struct task *t, struct http_request *r, void *sim);
 
-/* The words of scripted behaviour, for `huntaze sim --help` and docs/simulator.md. */
+/* The words of scripted behaviour, as docs/simulator.md has them. */
 void sim_write_words(struct buf *out);
 
 /* ---- a sim behind an HTTP server of its own ---- */

@@ -54,7 +54,7 @@ static const struct word words[] = {
     FLAG(null_content, "a delta with `content: null` before every piece"),
     FLAG(null_tools, "`tool_calls: null` where there are none, `call_id: null` where there are"),
     FLAG(pretty, "no_id, no_object, no_role, created_float, no_space, args_object and finish= together; "
-                 "JSON over several lines"),
+                 "whole answers over several lines"),
     TEXT(region, "x-ms-region; an underscore stands for a space"),
     FLAG(reset, "the connection ends before any byte of an answer"),
     NUMBER("retry_after", retry_after_s, 86400, "header, in seconds"),
@@ -187,7 +187,6 @@ void sim_write_words(struct buf *out)
     };
     for (size_t i = 0; i < HZ_LEN(words); i++) {
         const struct word *w = &words[i];
-        buf_addf(out, "  %s%s%s\n      %s\n", w->name, takes[w->kind], w->choices ? w->choices : "",
-                 w->help);
+        buf_addf(out, "- `%s%s%s`: %s\n", w->name, takes[w->kind], w->choices ? w->choices : "", w->help);
     }
 }

@@ -11,9 +11,8 @@ TEST(every_word_of_the_table_is_understood)
     int words = 0;
     while (rest.len) {
         struct str line = str_cut(&rest, '\n');
-        if (!str_starts(line, STR("  ")) || str_starts(line, STR("   ")))
-            continue;
-        struct str value = str_trim(line), none = STR_NONE;
+        str_cut(&line, '`');
+        struct str value = str_cut(&line, '`'), none = STR_NONE;
         struct str name = str_cut(&value, '=');
         struct behaviour b;
         struct fail fail = { 0 };
@@ -27,6 +26,19 @@ TEST(every_word_of_the_table_is_understood)
     }
     CHECK(words > 40);
     buf_fini(&list);
+}
+
+TEST(the_page_has_the_table)
+{
+    struct buf list = { 0 }, page = { 0 };
+    FILE *file = fopen(SIMULATOR_PAGE, "rb");
+    assert_non_null(file);
+    page.len = fread(buf_reserve(&page, 1 << 16), 1, 1 << 16, file);
+    fclose(file);
+    sim_write_words(&list);
+    CHECK(str_find(buf_str(&page), buf_str(&list)) != SIZE_MAX);
+    buf_fini(&list);
+    buf_fini(&page);
 }
 
 TEST(words_may_follow_plus_or_comma)
@@ -68,5 +80,5 @@ TEST(pretty_stands_for_several_words)
     CHECK(b.finish.at && b.finish.len == 0);
 }
 
-RUN_TESTS(T(every_word_of_the_table_is_understood), T(words_may_follow_plus_or_comma),
+RUN_TESTS(T(every_word_of_the_table_is_understood), T(the_page_has_the_table), T(words_may_follow_plus_or_comma),
           T(a_wrong_word_or_value_is_refused_by_name), T(pretty_stands_for_several_words))
