@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "http/client.h"
+#include "ledger/keys.h"
 #include "net/dns.h"
 #include "net/tls.h"
 #include "sim/sim.h"
@@ -76,11 +77,26 @@ static int64_t ask_number(sqlite3 *db, const char *sql, const char *parameter)
 
 /* ---- disturbing ---- */
 
+/* Router and provider are served by the same code; only the router's handlers set stages of theirs. */
+static bool is_router_request(const struct task *t)
+{
+    static const char *const server_stages[] = {
+        "start", "TLS handshake", "reading a request's head", "reading a request's body", "handling",
+        "refusing", "lingering",
+    };
+    if (strcmp(task_name(t), "http request") != 0)
+        return false;
+    for (size_t i = 0; i < HZ_LEN(server_stages); i++) {
+        if (strcmp(task_stage(t), server_stages[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
 static void stop_if_provider(void *arg, struct task *t)
 {
     (void)arg;
-    bool is_serving = strcmp(task_name(t), "http request") == 0;
-    if (is_serving && strcmp(task_stage(t), "start") == 0)
+    if (strcmp(task_name(t), "http request") == 0 && !is_router_request(t))
         task_stop(t, ERR_STOPPED);
 }
 
@@ -104,12 +120,11 @@ static void disturb(struct world *w, struct task *request)
     }
 }
 
-/* The router's request is the one whose handler has set a stage. */
 static void on_wait(void *arg, struct task *t, size_t nth)
 {
     (void)nth;
     struct world *w = arg;
-    if (strcmp(task_name(t), "http request") != 0 || strcmp(task_stage(t), "start") == 0)
+    if (!is_router_request(t))
         return;
     w->was_sent |= strcmp(task_stage(t), "send to provider") == 0 ||
                    strcmp(task_stage(t), "wait for provider") == 0;
