@@ -2,7 +2,7 @@
 
 build_packages="build-essential meson ninja-build pkg-config python3 ca-certificates
     libssl-dev libc-ares-dev libjansson-dev libyaml-dev libsqlite3-dev libpq-dev libboost-context-dev"
-test_packages="$build_packages clang clang-format libcmocka-dev python3-venv openssl sqlite3 postgresql"
+test_packages="$build_packages clang clang-format libcmocka-dev python3-venv openssl curl postgresql"
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -1,5 +1,8 @@
 """Health, readiness, metrics, logs, correlation: what operators and their tools look at."""
 import json
+import signal
+import subprocess
+import threading
 import time
 import uuid
 
@@ -213,9 +216,11 @@ def test_without_a_configuration_the_simulator_answers_and_says_so(tmp_path):
     assert vector.status == 200 and len(vector.json["data"][0]["embedding"]) == 1536
     names = {m["id"] for m in http_call(port, "GET", "/v1/models", headers=bearer).json["data"]}
     assert {"deepseek-r1", "mistral-large", "llama-3.3-70b", "phi-4", "gpt-4o", "gpt-4o-mini"} <= names
-    said = program.stdout() + program.stderr()
-    assert f"http://127.0.0.1:{port}" in said and "curl" in said
-    import signal
+    said = program.stderr()
+    assert f"http://127.0.0.1:{port}" in said and key in said
+    pasted = said[said.index("curl "):said.index("Ctrl-C")]
+    curl = subprocess.run(["bash", "-c", pasted], capture_output=True, text=True, timeout=30)
+    assert json.loads(curl.stdout)["choices"][0]["message"]["content"], (pasted, curl)
     began = time.monotonic()
     assert program.stop(signal.SIGINT) == []
     assert time.monotonic() - began < 5
@@ -223,8 +228,6 @@ def test_without_a_configuration_the_simulator_answers_and_says_so(tmp_path):
 
 def test_requests_in_flight_end_well_when_it_is_told_to_stop(start_server, sim):
     """SIGTERM during a call: the answer still arrives whole, and its row is there."""
-    import signal
-    import threading
     sections = {"providers": [provider("openai", sim.url)],
                 "models": [model("slowly", "openai", "gpt-4o+delay=700")], "routes": [{"models": ["slowly"]}],
                 "fallbacks": []}
