@@ -24,12 +24,6 @@ def test_the_api_page_has_every_error():
     assert shown == errors
 
 
-def test_the_configuration_page_is_what_the_program_prints(tmp_path):
-    ended = run("config", "reference", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == (ROOT / "docs/configuration.md").read_text()
-
-
 def test_the_commented_example_is_valid(tmp_path):
     example = ROOT / "config/huntaze.yaml"
     names = re.findall(r"env:(\w+)", example.read_text())
