@@ -26,8 +26,10 @@ static const struct cli_option sim_cli_options[] = {
 };
 static const struct cli_command sim_command = {
     .usage = "huntaze sim [options]",
-    .about = "A simulated provider that speaks the dialects of OpenAI, Azure OpenAI and Azure AI Foundry.\n"
-             "Behaviour is asked for in the model's name (gpt-4o+status=429,retry_after=2) or by a script;\n"
+    .about = "A simulated provider that speaks the dialects of OpenAI, Azure OpenAI and Azure AI "
+             "Foundry.\n"
+             "Behaviour is asked for in the model's name (gpt-4o+status=429,retry_after=2) or by a "
+             "script;\n"
              "--words lists what there is. What it billed: GET /sim/invoice.",
     .options = sim_cli_options,
     .options_len = HZ_LEN(sim_cli_options),
@@ -48,11 +50,18 @@ static int print_words(void)
     return 0;
 }
 
+/* ERR with the text of errno behind what was tried. */
+static enum err fail_errno(struct fail *fail, enum err err, const char *what)
+{
+    char room[128];
+    return fail_set(fail, err, "%s: %s", what, strerror_r(errno, room, sizeof(room)));
+}
+
 static enum err read_script(const char *path, struct buf *out, struct fail *fail)
 {
     FILE *file = fopen(path, "re");
     if (!file)
-        return fail_set(fail, ERR_CONFIG, "%s: %s", path, strerror(errno));
+        return fail_errno(fail, ERR_CONFIG, path);
     char *room = buf_reserve(out, SCRIPT_BYTES_MAX + 1);
     out->len = fread(room, 1, SCRIPT_BYTES_MAX + 1, file);
     fclose(file);
@@ -67,7 +76,8 @@ static enum err split_address(const char *text, struct arena *arena, const char 
     const char *colon = strrchr(text, ':');
     int64_t number = -1;
     if (!colon || str_to_i64(str_of(colon + 1), &number) != OK || number < 0 || number > 65535)
-        return fail_set(fail, ERR_CONFIG, "--listen %s: give HOST:PORT, such as 127.0.0.1:9100", text);
+        return fail_set(fail, ERR_CONFIG, "--listen %s: give HOST:PORT, such as 127.0.0.1:9100",
+                        text);
     struct str name = str_make(text, (size_t)(colon - text));
     if (name.len >= 2 && name.at[0] == '[')
         name = str_make(name.at + 1, name.len - 2);
@@ -100,11 +110,12 @@ static enum err watch_signals(struct sim_process *p, struct fail *fail)
                                   .events = EPOLLIN | EPOLLET,
                                   .on_ready = on_signal };
     if (p->signals.fd < 0 || loop_watch(p->loop, &p->signals) != OK)
-        return fail_set(fail, ERR_IO, "signals cannot be watched: %s", strerror(errno));
+        return fail_errno(fail, ERR_IO, "signals cannot be watched");
     return OK;
 }
 
-static enum err open_server(struct sim_process *p, const struct cli_args *args, SSL_CTX *tls, struct fail *fail)
+static enum err open_server(struct sim_process *p, const struct cli_args *args, SSL_CTX *tls,
+                            struct fail *fail)
 {
     struct arena arena = { 0 };
     struct buf script = { 0 };

@@ -6,7 +6,13 @@
 #include "sim/text.h"
 #include "wire/json.h"
 
-enum { DEFAULT_THINK_TOKENS = 24, TAIL_BYTES = 120, TAIL_SPREAD_BYTES = 80, CACHE_LEAST = 1024, CACHE_STEP = 128 };
+enum {
+    DEFAULT_THINK_TOKENS = 24,
+    TAIL_BYTES = 120,
+    TAIL_SPREAD_BYTES = 80,
+    CACHE_LEAST = 1024,
+    CACHE_STEP = 128
+};
 
 static struct str keep(struct call *c, struct buf *text)
 {
@@ -29,7 +35,9 @@ static bool uses_think_tags(const struct call *c)
 static struct str compose_reasoning(struct call *c, uint64_t *seed)
 {
     static const struct str open = { "<think>\n", 8 }, close = { "\n</think>\n\n", 11 };
-    int64_t tokens = c->behave.think >= 0 ? c->behave.think : is_reasoner(c) ? DEFAULT_THINK_TOKENS : 0;
+    int64_t tokens = c->behave.think >= 0 ? c->behave.think
+                     : is_reasoner(c)     ? DEFAULT_THINK_TOKENS
+                                          : 0;
     if (tokens == 0)
         return STR_NONE;
     struct buf text = { 0 };
@@ -37,7 +45,8 @@ static struct str compose_reasoning(struct call *c, uint64_t *seed)
     size_t bytes = (size_t)tokens * 4;
     if (has_tags)
         buf_add(&text, open);
-    text_add_words(&text, seed, has_tags && bytes > open.len + close.len ? bytes - close.len : bytes);
+    text_add_words(&text, seed,
+                   has_tags && bytes > open.len + close.len ? bytes - close.len : bytes);
     if (has_tags) {
         text.len = HZ_MIN(text.len, HZ_MAX(bytes, open.len + close.len) - close.len);
         buf_add(&text, close);
@@ -103,8 +112,9 @@ static struct str pick_tool(struct call *c, size_t nth)
     json_iter_init(&it, c->tools);
     for (size_t i = 0; json_next_element(&it, &tool); i++) {
         struct str function = json_get(tool, "function");
-        if (c->forced_tool.len ? str_eq(json_to_str(c->arena, json_get(function, "name")), c->forced_tool)
-                               : i == nth)
+        if (c->forced_tool.len
+                ? str_eq(json_to_str(c->arena, json_get(function, "name")), c->forced_tool)
+                : i == nth)
             return function;
     }
     return STR_NONE;
@@ -125,7 +135,8 @@ static struct part compose_tool(struct call *c, size_t choice, size_t nth)
         .kind = PART_TOOL,
         .text = keep(c, &text),
         .tool_name = name.at ? name : STR("unnamed"),
-        .tool_id = arena_printf(c->arena, "call_%09llx", (unsigned long long)(text_random(&seed) >> 28)),
+        .tool_id =
+            arena_printf(c->arena, "call_%09llx", (unsigned long long)(text_random(&seed) >> 28)),
         .tool_index = (unsigned)nth,
     };
 }
@@ -173,7 +184,8 @@ static void compose_choice(struct call *c, size_t index, struct choice *choice)
     choice->finish = tools ? "tool_calls" : "stop";
     struct str reasoning = compose_reasoning(c, &seed);
     if (reasoning.at)
-        choice->parts[choice->parts_len++] = (struct part) { .kind = PART_REASONING, .text = reasoning };
+        choice->parts[choice->parts_len++] =
+            (struct part) { .kind = PART_REASONING, .text = reasoning };
     for (size_t i = 0; i < tools; i++)
         choice->parts[choice->parts_len++] = compose_tool(c, index, i);
     if (!tools) {
@@ -191,7 +203,8 @@ static int64_t cached_tokens(const struct call *c)
 {
     if (c->behave.cached >= 0)
         return HZ_MIN(c->behave.cached, c->prompt_tokens);
-    return c->prompt_tokens < CACHE_LEAST ? 0 : c->prompt_tokens / CACHE_STEP * CACHE_STEP - CACHE_STEP;
+    return c->prompt_tokens < CACHE_LEAST ? 0
+                                          : c->prompt_tokens / CACHE_STEP * CACHE_STEP - CACHE_STEP;
 }
 
 struct answer *answer_compose(struct call *c)

@@ -15,7 +15,7 @@ enum part_kind { PART_REASONING, PART_CONTENT, PART_TOOL };
 
 struct part {
     enum part_kind kind;
-    struct str text;      /* PART_TOOL: the arguments */
+    struct str text; /* PART_TOOL: the arguments */
     struct str tool_name;
     struct str tool_id;
     unsigned tool_index;
@@ -43,19 +43,20 @@ void answer_write(const struct call *c, const struct answer *a, struct buf *out)
 
 /* "id":..,"object":..,"created":..,"model":..  */
 void answer_write_head(const struct call *c, const char *object, struct buf *out);
-void answer_write_usage(const struct call *c, int64_t completion, int64_t reasoning, struct buf *out);
+void answer_write_usage(const struct call *c, int64_t completion, int64_t reasoning,
+                        struct buf *out);
 void answer_write_filter(const struct call *c, bool is_filtered, struct buf *out);
 bool answer_has_filter(const struct call *c);
 /* finish_reason's value with its quotes. */
 void answer_write_finish(const struct call *c, const struct choice *choice, struct buf *out);
 /* A tool call's arguments: text, or an object where told so. */
 void answer_write_arguments(const struct call *c, struct str arguments, struct buf *out);
-#define PROMPT_FILTER                                                                              \
-    STR("\"prompt_filter_results\":[{\"prompt_index\":0,\"content_filter_results\":{"              \
-        "\"hate\":{\"filtered\":false,\"severity\":\"safe\"},"                                     \
-        "\"self_harm\":{\"filtered\":false,\"severity\":\"safe\"},"                                \
-        "\"sexual\":{\"filtered\":false,\"severity\":\"safe\"},"                                   \
-        "\"violence\":{\"filtered\":false,\"severity\":\"low\"},"                                  \
+#define PROMPT_FILTER                                                                 \
+    STR("\"prompt_filter_results\":[{\"prompt_index\":0,\"content_filter_results\":{" \
+        "\"hate\":{\"filtered\":false,\"severity\":\"safe\"},"                        \
+        "\"self_harm\":{\"filtered\":false,\"severity\":\"safe\"},"                   \
+        "\"sexual\":{\"filtered\":false,\"severity\":\"safe\"},"                      \
+        "\"violence\":{\"filtered\":false,\"severity\":\"low\"},"                     \
         "\"jailbreak\":{\"filtered\":false,\"detected\":false}}}]")
 
 #endif

@@ -24,7 +24,8 @@ void answer_write_head(const struct call *c, const char *object, struct buf *out
         buf_add(out, STR(",\"system_fingerprint\":\"fp_simulated\""));
 }
 
-void answer_write_usage(const struct call *c, int64_t completion, int64_t reasoning, struct buf *out)
+void answer_write_usage(const struct call *c, int64_t completion, int64_t reasoning,
+                        struct buf *out)
 {
     buf_add(out, STR("{\"prompt_tokens\":"));
     buf_add_i64(out, c->prompt_tokens);
@@ -50,9 +51,11 @@ void answer_write_filter(const struct call *c, bool is_filtered, struct buf *out
 {
     if (!answer_has_filter(c))
         return;
-    buf_add(out, STR(",\"content_filter_results\":{\"hate\":{\"filtered\":false,\"severity\":\"safe\"},"
-                     "\"violence\":{\"filtered\":"));
-    buf_add(out, is_filtered ? STR("true,\"severity\":\"medium\"}") : STR("false,\"severity\":\"safe\"}"));
+    buf_add(out,
+            STR(",\"content_filter_results\":{\"hate\":{\"filtered\":false,\"severity\":\"safe\"},"
+                "\"violence\":{\"filtered\":"));
+    buf_add(out, is_filtered ? STR("true,\"severity\":\"medium\"}")
+                             : STR("false,\"severity\":\"safe\"}"));
     buf_add(out, STR(",\"protected_material_text\":{\"filtered\":false,\"detected\":false}}"));
 }
 
@@ -86,7 +89,8 @@ static void write_tools(const struct call *c, const struct choice *choice, struc
         buf_add_json(out, p->tool_id);
         buf_add(out, STR(",\"type\":\"function\",\"function\":{\"name\":"));
         buf_add_json(out, p->tool_name);
-        buf_add(out, c->behave.null_tools ? STR(",\"call_id\":null,\"arguments\":") : STR(",\"arguments\":"));
+        buf_add(out, c->behave.null_tools ? STR(",\"call_id\":null,\"arguments\":")
+                                          : STR(",\"arguments\":"));
         answer_write_arguments(c, p->text, out);
         buf_add(out, STR("}}"));
     }
@@ -109,7 +113,9 @@ static void write_message(const struct call *c, const struct answer *a, const st
 {
     struct buf text = { 0 };
     buf_add(out, STR("{\"role\":\"assistant\",\"content\":"));
-    join_text(choice, a->has_think_tags ? 1 << PART_CONTENT | 1 << PART_REASONING : 1 << PART_CONTENT, &text);
+    join_text(choice,
+              a->has_think_tags ? 1 << PART_CONTENT | 1 << PART_REASONING : 1 << PART_CONTENT,
+              &text);
     bool has_tool = choice->parts_len && choice->parts[choice->parts_len - 1].kind == PART_TOOL;
     if (text.len || !has_tool)
         buf_add_json(out, buf_str(&text));

@@ -57,10 +57,8 @@ bool call_route(struct call *c)
 static const struct {
     const char *name, *underlying;
 } underlying[] = {
-    { "gpt-35-turbo", "gpt-3.5-turbo-0125" },
-    { "gpt-3.5-turbo", "gpt-3.5-turbo-0125" },
-    { "gpt-4-turbo", "gpt-4-turbo-2024-04-09" },
-    { "gpt-4o", "gpt-4o-2024-11-20" },
+    { "gpt-35-turbo", "gpt-3.5-turbo-0125" },    { "gpt-3.5-turbo", "gpt-3.5-turbo-0125" },
+    { "gpt-4-turbo", "gpt-4-turbo-2024-04-09" }, { "gpt-4o", "gpt-4o-2024-11-20" },
     { "gpt-4o-mini", "gpt-4o-mini-2024-07-18" },
 };
 

@@ -30,28 +30,28 @@ struct call {
     struct str model; /* without them */
     struct behaviour behave;
     bool is_stream, wants_usage;
-    bool is_tool_turn;       /* the last message is a tool's result */
+    bool is_tool_turn; /* the last message is a tool's result */
     bool wants_json;
     bool has_tool_choice_none;
     bool wants_base64;
-    struct str schema;       /* raw; at = NULL: none */
-    struct str tools;        /* raw array; at = NULL: none */
-    struct str forced_tool;  /* tool_choice names it */
-    struct str last_text;    /* of the last user message */
-    struct str tool_result;  /* of the last tool message */
-    struct str input;        /* raw (embeddings) */
-    int64_t n, max_tokens;   /* max_tokens -1: none */
-    int64_t dimensions;      /* -1: the model's own */
+    struct str schema;      /* raw; at = NULL: none */
+    struct str tools;       /* raw array; at = NULL: none */
+    struct str forced_tool; /* tool_choice names it */
+    struct str last_text;   /* of the last user message */
+    struct str tool_result; /* of the last tool message */
+    struct str input;       /* raw (embeddings) */
+    int64_t n, max_tokens;  /* max_tokens -1: none */
+    int64_t dimensions;     /* -1: the model's own */
     int64_t messages, images;
     int64_t prompt_tokens;
     uint64_t seed;
 
     /* how it went */
     int status;
-    bool has_left;         /* the caller, before the end */
+    bool has_left; /* the caller, before the end */
     bool is_billed;
-    bool is_cut;           /* the connection is to end where the answer stands */
-    bool is_completed;     /* the answer went out as it was meant to */
+    bool is_cut;       /* the connection is to end where the answer stands */
+    bool is_completed; /* the answer went out as it was meant to */
     int64_t cached_tokens, completion_tokens, reasoning_tokens;
     int64_t generated_tokens, generated_reasoning; /* of a stream so far */
 };

@@ -10,18 +10,26 @@
 
 static enum err refuse_filtered(struct task *t, struct call *c)
 {
-    struct refusal why = { 400, "invalid_request_error", "content_policy_violation", "content_filter",
-                           STR("The prompt was stopped by the content filter."), STR("prompt") };
+    struct refusal why = { 400,
+                           "invalid_request_error",
+                           "content_policy_violation",
+                           "content_filter",
+                           STR("The prompt was stopped by the content filter."),
+                           STR("prompt") };
     c->is_completed = true;
     return call_refuse(t, c, &why);
 }
 
 static enum err refuse_length(struct task *t, struct call *c)
 {
-    struct refusal why = { 400, "invalid_request_error", "context_length_exceeded",
-                           "context_length_exceeded", STR_NONE, STR("messages") };
-    why.message = arena_printf(c->arena, "This model's maximum context length is 1024 tokens, but the "
-                                         "messages have %lld.", (long long)c->prompt_tokens);
+    struct refusal why = {
+        400,      "invalid_request_error", "context_length_exceeded", "context_length_exceeded",
+        STR_NONE, STR("messages")
+    };
+    why.message = arena_printf(c->arena,
+                               "This model's maximum context length is 1024 tokens, but the "
+                               "messages have %lld.",
+                               (long long)c->prompt_tokens);
     return call_refuse(t, c, &why);
 }
 

@@ -20,8 +20,8 @@ static bool write_journal(const struct sim *s, uint64_t number, struct buf *out)
     return journal_write(&s->journal, (int64_t)number, out);
 }
 
-static enum err send_list(struct task *t, const struct sim *s, struct http_request *r, uint64_t from,
-                          uint64_t to, write_fn *write)
+static enum err send_list(struct task *t, const struct sim *s, struct http_request *r,
+                          uint64_t from, uint64_t to, write_fn *write)
 {
     struct buf part = { 0 }, entry = { 0 };
     struct str separator = STR("[");
@@ -109,6 +109,7 @@ enum err control_serve(struct task *t, struct sim *s, struct http_request *r)
         if (str_is(r->head.path, routes[i].path) && str_is(r->head.method, routes[i].method))
             return routes[i].serve(t, s, r);
     }
-    return reply_failed(t, r, 404, STR("there is GET /sim/invoice, GET /sim/requests, POST /sim/reset, "
-                                       "POST /sim/script"));
+    return reply_failed(t, r, 404,
+                        STR("there is GET /sim/invoice, GET /sim/requests, POST /sim/reset, "
+                            "POST /sim/script"));
 }

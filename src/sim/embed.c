@@ -83,7 +83,8 @@ static void add_embedding(struct call *c, struct str input, int64_t index, struc
     size_t len = (size_t)(c->dimensions > 0 ? c->dimensions : own_dimensions(c));
     int64_t *billionths = arena_alloc(c->arena, len * sizeof(*billionths));
     make_vector(input, billionths, len);
-    buf_add(out, index ? STR(",{\"object\":\"embedding\",\"index\":") : STR("{\"object\":\"embedding\",\"index\":"));
+    buf_add(out, index ? STR(",{\"object\":\"embedding\",\"index\":")
+                       : STR("{\"object\":\"embedding\",\"index\":"));
     buf_add_i64(out, index);
     buf_add(out, STR(",\"embedding\":"));
     if (c->wants_base64)

@@ -4,13 +4,19 @@
 /* A third of Azure's answers say -1 and 0, as observed on Foundry models. */
 static void add_azure_limits(const struct call *c, struct buf *out)
 {
-    bool is_unknown = c->behave.negative_limits || c->dialect == DIALECT_FOUNDRY_MODELS || c->seq % 3 == 0;
+    bool is_unknown =
+        c->behave.negative_limits || c->dialect == DIALECT_FOUNDRY_MODELS || c->seq % 3 == 0;
     bool is_limited = c->status == 429;
     buf_addf(out,
              "x-ratelimit-limit-requests: 1000\r\nx-ratelimit-limit-tokens: 1000000\r\n"
              "x-ratelimit-remaining-requests: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
              "x-ratelimit-reset-requests: %d\r\nx-ratelimit-reset-tokens: %d\r\n",
-             is_limited ? 0 : is_unknown ? -1 : 999, is_limited ? 0 : is_unknown ? -1 : 999000,
+             is_limited   ? 0
+             : is_unknown ? -1
+                          : 999,
+             is_limited   ? 0
+             : is_unknown ? -1
+                          : 999000,
              is_unknown ? 0 : 10, is_unknown ? 0 : 60);
 }
 
@@ -32,12 +38,13 @@ static void add_azure(const struct call *c, const char *id, struct buf *out)
 static void add_openai(const struct call *c, const char *id, struct buf *out)
 {
     int remaining = c->status == 429 ? 0 : c->behave.negative_limits ? -1 : 9999;
-    buf_addf(out,
-             "x-request-id: req_%s\r\nopenai-version: 2020-10-01\r\nopenai-organization: simulated\r\n"
-             "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-limit-tokens: 2000000\r\n"
-             "x-ratelimit-remaining-requests: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
-             "x-ratelimit-reset-requests: 6ms\r\nx-ratelimit-reset-tokens: 1m2s\r\n",
-             id, remaining, remaining > 0 ? 1999000 : remaining);
+    buf_addf(
+        out,
+        "x-request-id: req_%s\r\nopenai-version: 2020-10-01\r\nopenai-organization: simulated\r\n"
+        "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-limit-tokens: 2000000\r\n"
+        "x-ratelimit-remaining-requests: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
+        "x-ratelimit-reset-requests: 6ms\r\nx-ratelimit-reset-tokens: 1m2s\r\n",
+        id, remaining, remaining > 0 ? 1999000 : remaining);
 }
 
 struct str call_headers(const struct call *c, const char *content_type)

@@ -82,7 +82,8 @@ void invoice_add(struct invoice *v, const struct call *c)
         .cached = (uint32_t)c->cached_tokens,
         .completion = (uint32_t)(is_whole ? c->completion_tokens : c->generated_tokens),
         .reasoning = (uint32_t)(is_whole ? c->reasoning_tokens : c->generated_reasoning),
-        .aborted_after = c->is_completed ? -1 : (int32_t)(is_whole ? c->completion_tokens : c->generated_tokens),
+        .aborted_after =
+            c->is_completed ? -1 : (int32_t)(is_whole ? c->completion_tokens : c->generated_tokens),
         .name = name,
         .status = (uint16_t)c->status,
         .dialect = (uint8_t)c->dialect,
@@ -125,7 +126,8 @@ bool invoice_write(const struct invoice *v, uint64_t number, struct buf *out)
     buf_add(out, STR("{\"seq\":"));
     buf_add_i64(out, e->seq);
     add_number(out, "time_ms", e->time_ms);
-    buf_add(out, e->dialect == DIALECT_OPENAI ? STR(",\"request_id\":\"req_") : STR(",\"request_id\":\""));
+    buf_add(out, e->dialect == DIALECT_OPENAI ? STR(",\"request_id\":\"req_")
+                                              : STR(",\"request_id\":\""));
     buf_add(out, str_of(id));
     buf_add_char(out, '"');
     add_text(out, "dialect", str_of(dialect_names[e->dialect]));

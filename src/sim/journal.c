@@ -62,7 +62,8 @@ static void add_lower_json(struct buf *out, struct str name)
 
 static void render(int64_t seq, const struct http_request *r, struct buf *out)
 {
-    buf_addf(out, "{\"seq\":%lld,\"time_ms\":%lld,\"method\":", (long long)seq, (long long)clock_wall_ms());
+    buf_addf(out, "{\"seq\":%lld,\"time_ms\":%lld,\"method\":", (long long)seq,
+             (long long)clock_wall_ms());
     buf_add_json(out, r->head.method);
     buf_add(out, STR(",\"path\":"));
     buf_add_json(out, r->head.target);
@@ -87,7 +88,8 @@ int64_t journal_add(struct journal *j, const struct http_request *r)
     int64_t seq = j->next;
     struct buf text = { 0 };
     render(seq, r, &text);
-    while (j->first < j->next && ((size_t)(j->next - j->first) == j->cap || j->bytes + text.len > j->bytes_limit))
+    while (j->first < j->next &&
+           ((size_t)(j->next - j->first) == j->cap || j->bytes + text.len > j->bytes_limit))
         drop_oldest(j);
     struct journal_entry *e = mem_alloc(sizeof(*e) + text.len);
     *e = (struct journal_entry) { .left_ns = -1, .len = text.len };
@@ -124,7 +126,8 @@ bool journal_write(const struct journal *j, int64_t seq, struct buf *out)
         buf_add_i64(out, e->status);
     else
         buf_add(out, STR("null"));
-    buf_add(out, e->left_ns >= 0 ? STR(",\"client_left\":true,\"left_after_ms\":") : STR(",\"client_left\":false"));
+    buf_add(out, e->left_ns >= 0 ? STR(",\"client_left\":true,\"left_after_ms\":")
+                                 : STR(",\"client_left\":false"));
     if (e->left_ns >= 0)
         buf_add_i64(out, e->left_ns / NS_PER_MS);
     buf_add_char(out, '}');

@@ -2,7 +2,12 @@
 #include "http/server.h"
 #include "sim/sim.h"
 
-enum { KEEP_ALIVE_MS = 120000, IO_MS = 120000, BODY_BYTES_MAX = 64 << 20, ARENA_BYTES_MAX = 256 << 20 };
+enum {
+    KEEP_ALIVE_MS = 120000,
+    IO_MS = 120000,
+    BODY_BYTES_MAX = 64 << 20,
+    ARENA_BYTES_MAX = 256 << 20
+};
 
 struct sim_server {
     struct sim *sim;
@@ -17,7 +22,7 @@ enum err sim_server_open(struct loop *l, const struct sim_server_options *option
     enum err err = sim_create(&options->sim, &s->sim, fail);
     if (err)
         goto out;
-    s->http = http_server_create(l, &(struct http_server_options) {
+    struct http_server_options http = {
         .handler = sim_handle,
         .arg = s->sim,
         .tls = options->tls,
@@ -27,9 +32,11 @@ enum err sim_server_open(struct loop *l, const struct sim_server_options *option
         .write_timeout_ms = IO_MS,
         .max_body_bytes = BODY_BYTES_MAX,
         .request_arena_bytes = ARENA_BYTES_MAX,
-    });
+    };
+    s->http = http_server_create(l, &http);
     struct acceptor_target target = { .loop = l, .server = s->http };
-    err = acceptor_open(options->host ? options->host : "127.0.0.1", options->port, &target, 1, &s->acceptor, fail);
+    err = acceptor_open(options->host ? options->host : "127.0.0.1", options->port, &target, 1,
+                        &s->acceptor, fail);
     if (err)
         goto out;
     acceptor_start(s->acceptor);

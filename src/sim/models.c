@@ -18,7 +18,8 @@ static const struct {
 
 static void write_model(const char *name, const char *owner, struct buf *out)
 {
-    buf_addf(out, "{\"id\":\"%s\",\"object\":\"model\",\"created\":1700000000,\"owned_by\":\"%s\"}", name, owner);
+    buf_addf(out, "{\"id\":\"%s\",\"object\":\"model\",\"created\":1700000000,\"owned_by\":\"%s\"}",
+             name, owner);
 }
 
 static enum err list(struct task *t, struct call *c)
@@ -47,7 +48,8 @@ enum err models_serve(struct task *t, struct call *c)
         struct buf body = { 0 };
         write_model(models[i].name, models[i].owner, &body);
         c->status = 200;
-        enum err err = http_reply(t, c->http, 200, call_headers(c, "application/json"), buf_str(&body));
+        enum err err =
+            http_reply(t, c->http, 200, call_headers(c, "application/json"), buf_str(&body));
         buf_fini(&body);
         return err;
     }

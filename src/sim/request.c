@@ -68,7 +68,8 @@ static bool read_messages(struct call *c, struct str messages, struct refusal *w
     struct json_iter it;
     struct str message;
     if (json_kind(messages) != JSON_ARRAY || json_len(messages) == 0)
-        return refuse(why, STR("messages"), STR("'messages' must be a list with at least one message."));
+        return refuse(why, STR("messages"),
+                      STR("'messages' must be a list with at least one message."));
     c->prompt_tokens = REPLY_PRIMER_TOKENS;
     json_iter_init(&it, messages);
     while (json_next_element(&it, &message)) {
@@ -114,13 +115,15 @@ static void read_format(struct call *c)
 }
 
 /* An absent or null member leaves *out as it is. */
-static bool read_number(struct call *c, const char *name, int64_t least, int64_t *out, struct refusal *why)
+static bool read_number(struct call *c, const char *name, int64_t least, int64_t *out,
+                        struct refusal *why)
 {
     struct str value = json_get(c->body, name);
     if (json_is_null(value) || (json_to_i64(value, out) && *out >= least))
         return true;
-    return refuse(why, str_of(name), arena_printf(c->arena, "'%s' must be a number of at least %d.",
-                                                              name, (int)least));
+    return refuse(
+        why, str_of(name),
+        arena_printf(c->arena, "'%s' must be a number of at least %d.", name, (int)least));
 }
 
 static bool read_chat(struct call *c, struct refusal *why)
@@ -128,7 +131,8 @@ static bool read_chat(struct call *c, struct refusal *why)
     c->n = 1;
     c->max_tokens = -1;
     if (!read_messages(c, json_get(c->body, "messages"), why) || !read_tools(c, why) ||
-        !read_number(c, "n", 1, &c->n, why) || !read_number(c, "max_tokens", 1, &c->max_tokens, why) ||
+        !read_number(c, "n", 1, &c->n, why) ||
+        !read_number(c, "max_tokens", 1, &c->max_tokens, why) ||
         !read_number(c, "max_completion_tokens", 1, &c->max_tokens, why))
         return false;
     if (c->n > 128)
@@ -146,16 +150,32 @@ static bool read_embeddings(struct call *c, struct refusal *why)
     c->input = json_get(c->body, "input");
     c->wants_base64 = str_is(text_of(c, json_get(c->body, "encoding_format")), "base64");
     enum json_kind kind = json_kind(c->input);
-    if ((kind != JSON_STRING && kind != JSON_ARRAY) || (kind == JSON_ARRAY && json_len(c->input) == 0))
+    if ((kind != JSON_STRING && kind != JSON_ARRAY) ||
+        (kind == JSON_ARRAY && json_len(c->input) == 0))
         return refuse(why, STR("input"), STR("'input' must be text or a list that is not empty."));
     return read_number(c, "dimensions", 1, &c->dimensions, why);
 }
 
 /* Kind C's contract; everything else is an extra parameter. */
 static const char *const contract[] = {
-    "dimensions", "encoding_format", "frequency_penalty", "input", "input_type", "max_tokens",
-    "messages", "modalities", "model", "presence_penalty", "response_format", "seed", "stop",
-    "stream", "temperature", "tool_choice", "tools", "top_p",
+    "dimensions",
+    "encoding_format",
+    "frequency_penalty",
+    "input",
+    "input_type",
+    "max_tokens",
+    "messages",
+    "modalities",
+    "model",
+    "presence_penalty",
+    "response_format",
+    "seed",
+    "stop",
+    "stream",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_p",
 };
 
 static bool in_contract(struct str raw_key)
@@ -179,9 +199,12 @@ static bool check_extras(struct call *c, struct refusal *why)
     while (json_next_member(&it, &key, &value)) {
         if (in_contract(key))
             continue;
-        *why = (struct refusal) { 422, "invalid_request_error", "unsupported_parameter",
+        *why = (struct refusal) { 422,
+                                  "invalid_request_error",
+                                  "unsupported_parameter",
                                   "parameter_not_supported",
-                                  STR("One of the parameters is not in the contract."), text_of(c, key) };
+                                  STR("One of the parameters is not in the contract."),
+                                  text_of(c, key) };
         return false;
     }
     return true;
@@ -190,8 +213,8 @@ static bool check_extras(struct call *c, struct refusal *why)
 /* Reasoning models of the GPT line take max_completion_tokens only. */
 static bool is_gpt_reasoner(struct str model)
 {
-    return str_starts(model, STR("o1")) || str_starts(model, STR("o3")) || str_starts(model, STR("o4")) ||
-           str_starts(model, STR("gpt-5"));
+    return str_starts(model, STR("o1")) || str_starts(model, STR("o3")) ||
+           str_starts(model, STR("o4")) || str_starts(model, STR("gpt-5"));
 }
 
 static bool check_forbidden(struct call *c, struct refusal *why)
@@ -201,9 +224,13 @@ static bool check_forbidden(struct call *c, struct refusal *why)
         name = STR("max_tokens");
     if (!name.at || !json_get(c->body, arena_cstr(c->arena, name)).at)
         return true;
-    *why = (struct refusal) { c->dialect == DIALECT_FOUNDRY_MODELS ? 422 : 400, "invalid_request_error",
-                              "unsupported_parameter", "unsupported_parameter",
-                              arena_printf(c->arena, "Unsupported parameter: '%.*s'.", STR_ARG(name)), name };
+    *why =
+        (struct refusal) { c->dialect == DIALECT_FOUNDRY_MODELS ? 422 : 400,
+                           "invalid_request_error",
+                           "unsupported_parameter",
+                           "unsupported_parameter",
+                           arena_printf(c->arena, "Unsupported parameter: '%.*s'.", STR_ARG(name)),
+                           name };
     return false;
 }
 
@@ -226,8 +253,8 @@ bool call_read(struct call *c, struct refusal *why)
     struct fail fail = { 0 };
     c->body = json_trim(c->http->body);
     if (json_check(c->body, &fail) != OK || json_kind(c->body) != JSON_OBJECT)
-        return refuse(why, STR_NONE, arena_printf(c->arena, "The body is not a JSON object. %s",
-                                                              fail.text));
+        return refuse(why, STR_NONE,
+                      arena_printf(c->arena, "The body is not a JSON object. %s", fail.text));
     if (!read_name(c, why, &fail) || !check_extras(c, why) || !check_forbidden(c, why))
         return false;
     return c->operation == SIM_CHAT ? read_chat(c, why) : read_embeddings(c, why);

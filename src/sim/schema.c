@@ -136,7 +136,9 @@ static struct str type_of(struct filler *f, struct str schema)
     struct str name = json_to_str(f->arena, type);
     if (name.at)
         return name;
-    return json_get(schema, "properties").at ? STR("object") : json_get(schema, "items").at ? STR("array") : STR("string");
+    return json_get(schema, "properties").at ? STR("object")
+           : json_get(schema, "items").at    ? STR("array")
+                                             : STR("string");
 }
 
 /* Writes a value whole, or opens an object or array. */

@@ -56,7 +56,8 @@ static bool read_nth(struct str nth, struct rule *r)
     struct str from, to;
     json_iter_init(&it, nth);
     return json_len(nth) == 2 && json_next_element(&it, &from) && json_next_element(&it, &to) &&
-           json_to_i64(from, &r->from) && (json_is_null(to) || json_to_i64(to, &r->to)) && r->from >= 1;
+           json_to_i64(from, &r->from) && (json_is_null(to) || json_to_i64(to, &r->to)) &&
+           r->from >= 1;
 }
 
 static enum err read_do(struct script *s, struct str what, struct rule *r, struct fail *fail)

@@ -4,8 +4,9 @@
  * script - rules that give behaviour to calls by model, path and count.
  *
  * [{"match": {"model": "gpt-4o*", "path": "/openai/v1/STAR", "nth": [1, 2]}, "do": "status=503"}]
- * (STAR is '*'.) Every rule counts the calls that its model and path fit; it applies where that count
- * lies in nth. The first rule that applies wins. `do` is words as in a model's name, or an object
+ * (STAR is '*'.) Every rule counts the calls that its model and path fit; it applies where that
+ * count lies in nth. The first rule that applies wins. `do` is words as in a model's name, or an
+ * object
  * {"status": 503, "reset": true}.
  *
  * Owner: the sim; behaviour that was handed out does not borrow from the script.

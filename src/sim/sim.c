@@ -4,7 +4,12 @@
 #include "sim/call.h"
 #include "sim/state.h"
 
-enum { INVOICE_ENTRIES = 1000000, JOURNAL_ENTRIES = 2000, JOURNAL_BYTES = 64 << 20, CUSTOM_HEADERS_MAX = 10 };
+enum {
+    INVOICE_ENTRIES = 1000000,
+    JOURNAL_ENTRIES = 2000,
+    JOURNAL_BYTES = 64 << 20,
+    CUSTOM_HEADERS_MAX = 10
+};
 
 enum err sim_create(const struct sim_options *options, struct sim **out, struct fail *fail)
 {
@@ -15,7 +20,8 @@ enum err sim_create(const struct sim_options *options, struct sim **out, struct 
     struct sim *s = MEM_NEW(struct sim);
     s->script = script;
     s->key = options->key.len ? str_dup(options->key) : NULL;
-    invoice_init(&s->invoice, options->invoice_entries ? options->invoice_entries : INVOICE_ENTRIES);
+    invoice_init(&s->invoice,
+                 options->invoice_entries ? options->invoice_entries : INVOICE_ENTRIES);
     journal_init(&s->journal, options->journal_entries ? options->journal_entries : JOURNAL_ENTRIES,
                  options->journal_bytes ? options->journal_bytes : JOURNAL_BYTES);
     *out = s;
@@ -80,8 +86,12 @@ static bool is_admitted(struct call *c, struct refusal *why)
     }
     if (!needs_version || c->api_version.len)
         return true;
-    *why = (struct refusal) { 404, "invalid_request_error", "not_found", "404",
-                              STR("Resource not found: the query needs an api-version."), STR_NONE };
+    *why = (struct refusal) { 404,
+                              "invalid_request_error",
+                              "not_found",
+                              "404",
+                              STR("Resource not found: the query needs an api-version."),
+                              STR_NONE };
     if (c->dialect == DIALECT_FOUNDRY_MODELS) {
         why->status = 400;
         why->azure_code = "MissingApiVersionParameter";

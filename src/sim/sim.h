@@ -30,7 +30,8 @@ struct sim_options {
     size_t journal_bytes;   /* of all of them; 0 = 64 MiB */
 };
 
-enum err sim_create(const struct sim_options *options, struct sim **out, struct fail *fail) HZ_MUST_USE;
+enum err sim_create(const struct sim_options *options, struct sim **out,
+                    struct fail *fail) HZ_MUST_USE;
 void sim_destroy(struct sim *s);
 
 /* An http_handler_fn (http/server.h); `sim` is a struct sim. */

@@ -8,15 +8,15 @@ enum { PIECES_A_TURN = 32 };
 
 struct cursor {
     size_t part;
-    int64_t token;    /* of the part's text */
-    bool has_name;    /* of a tool call: it went out */
+    int64_t token; /* of the part's text */
+    bool has_name; /* of a tool call: it went out */
 };
 
 struct stream_out {
     struct task *task;
     struct call *call;
     const struct answer *answer;
-    struct buf head;   /* what every chunk begins with, up to its choices */
+    struct buf head; /* what every chunk begins with, up to its choices */
     struct buf event;
     struct cursor *cursors;
     int64_t started_ns;
@@ -58,7 +58,8 @@ static void add_running_usage(struct stream_out *s)
     if (c->behave.usage_every_chunk) {
         buf_add(&s->event, STR(",\"usage\":"));
         answer_write_usage(c, c->generated_tokens, c->generated_reasoning, &s->event);
-    } else if (c->dialect == DIALECT_AZURE_OPENAI || (c->wants_usage && c->dialect != DIALECT_FOUNDRY_MODELS)) {
+    } else if (c->dialect == DIALECT_AZURE_OPENAI ||
+               (c->wants_usage && c->dialect != DIALECT_FOUNDRY_MODELS)) {
         buf_add(&s->event, STR(",\"usage\":null"));
     }
 }
@@ -75,13 +76,15 @@ static enum err chunk_end(struct stream_out *s, const struct choice *finished)
         buf_add(out, STR("null"));
     if (s->call->dialect == DIALECT_OPENAI)
         buf_add(out, STR(",\"logprobs\":null"));
-    answer_write_filter(s->call, finished && str_is(str_of(finished->finish), "content_filter"), out);
+    answer_write_filter(s->call, finished && str_is(str_of(finished->finish), "content_filter"),
+                        out);
     buf_add(out, STR("}]"));
     bool is_last = finished == &s->answer->choices[s->answer->choices_len - 1];
     bool has_usage = is_last && !s->call->behave.no_usage &&
                      (s->call->dialect == DIALECT_FOUNDRY_MODELS || s->call->behave.usage_side);
     if (has_usage) {
-        buf_add(out, s->call->behave.usage_side ? STR(",\"x_groq\":{\"usage\":") : STR(",\"usage\":"));
+        buf_add(out,
+                s->call->behave.usage_side ? STR(",\"x_groq\":{\"usage\":") : STR(",\"usage\":"));
         answer_write_usage(s->call, s->call->completion_tokens, s->call->reasoning_tokens, out);
         buf_add(out, s->call->behave.usage_side ? STR("}") : STR(""));
     } else {
@@ -105,8 +108,9 @@ static enum err send_error(struct stream_out *s)
 {
     s->is_over = true;
     event_begin(s);
-    buf_add(&s->event, STR("{\"error\":{\"message\":\"The server had an error while it was answering.\","
-                           "\"type\":\"server_error\",\"param\":null,\"code\":null}}"));
+    buf_add(&s->event,
+            STR("{\"error\":{\"message\":\"The server had an error while it was answering.\","
+                "\"type\":\"server_error\",\"param\":null,\"code\":null}}"));
     enum err err = event_send(s);
     return err ? err : http_reply_end(s->task, s->call->http, STR(""));
 }
@@ -143,7 +147,8 @@ static enum err meet_faults(struct stream_out *s, bool is_end)
 
 /* ---- pieces ---- */
 
-static void write_tool_piece(struct stream_out *s, const struct part *p, struct str name, struct str arguments)
+static void write_tool_piece(struct stream_out *s, const struct part *p, struct str name,
+                             struct str arguments)
 {
     const struct behaviour *b = &s->call->behave;
     struct buf *out = &s->event;
@@ -263,7 +268,8 @@ static enum err send_opening(struct stream_out *s)
     enum err err = OK;
     if (answer_has_filter(s->call)) {
         event_begin(s);
-        buf_add(&s->event, STR("{\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\","));
+        buf_add(&s->event,
+                STR("{\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\","));
         buf_add(&s->event, PROMPT_FILTER);
         buf_add_char(&s->event, '}');
         err = event_send(s);
@@ -315,14 +321,15 @@ static enum err send_ending(struct stream_out *s)
     }
     if (!err && answer_has_filter(c))
         err = send_late_filter(s);
-    bool has_usage = c->wants_usage && c->dialect != DIALECT_FOUNDRY_MODELS && !c->behave.no_usage &&
-                     !c->behave.usage_side;
+    bool has_usage = c->wants_usage && c->dialect != DIALECT_FOUNDRY_MODELS &&
+                     !c->behave.no_usage && !c->behave.usage_side;
     if (!err && has_usage)
         err = send_usage(s);
     if (err)
         return err;
-    struct str done = c->behave.no_done ? STR("")
-                      : c->behave.no_space ? STR("data:[DONE]\n\n") : STR("data: [DONE]\n\n");
+    struct str done = c->behave.no_done    ? STR("")
+                      : c->behave.no_space ? STR("data:[DONE]\n\n")
+                                           : STR("data: [DONE]\n\n");
     err = http_reply_end(s->task, c->http, done);
     s->call->is_completed = !err;
     return err;

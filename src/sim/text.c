@@ -1,14 +1,14 @@
 #include "sim/text.h"
 
 static const char *const words[] = {
-    "amber", "anchor", "autumn", "basket", "beacon", "bridge", "candle", "canvas",
-    "carbon", "cedar", "circle", "cobalt", "copper", "corner", "cotton", "desert",
-    "eagle", "ember", "engine", "fabric", "falcon", "feather", "forest", "fossil",
-    "garden", "garnet", "glacier", "granite", "harbor", "hazel", "hollow", "island",
-    "ivory", "jasmine", "juniper", "kettle", "ladder", "lantern", "lemon", "linen",
-    "maple", "marble", "meadow", "mirror", "morning", "mosaic", "needle", "nickel",
-    "ocean", "olive", "orchard", "paper", "pebble", "pepper", "pillar", "planet",
-    "quartz", "ribbon", "river", "saddle", "silver", "summit", "timber", "velvet",
+    "amber",  "anchor",  "autumn",  "basket",  "beacon",  "bridge",  "candle", "canvas",
+    "carbon", "cedar",   "circle",  "cobalt",  "copper",  "corner",  "cotton", "desert",
+    "eagle",  "ember",   "engine",  "fabric",  "falcon",  "feather", "forest", "fossil",
+    "garden", "garnet",  "glacier", "granite", "harbor",  "hazel",   "hollow", "island",
+    "ivory",  "jasmine", "juniper", "kettle",  "ladder",  "lantern", "lemon",  "linen",
+    "maple",  "marble",  "meadow",  "mirror",  "morning", "mosaic",  "needle", "nickel",
+    "ocean",  "olive",   "orchard", "paper",   "pebble",  "pepper",  "pillar", "planet",
+    "quartz", "ribbon",  "river",   "saddle",  "silver",  "summit",  "timber", "velvet",
 };
 
 size_t text_cut(struct str s, int64_t tokens)

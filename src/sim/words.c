@@ -14,12 +14,22 @@ struct word {
     const char *help;
 };
 
-#define FLAG(name, help) { #name, WORD_FLAG, offsetof(struct behaviour, name), 0, 0, NULL, help }
-#define NUMBER(name, field, max, help)                                                             \
-    { name, WORD_NUMBER, offsetof(struct behaviour, field), -1, max, NULL, help }
-#define CHOICE(name, choices, help)                                                                \
-    { #name, WORD_CHOICE, offsetof(struct behaviour, name), 0, 0, choices, help }
-#define TEXT(name, help) { #name, WORD_TEXT, offsetof(struct behaviour, name), 0, 0, NULL, help }
+#define FLAG(name, help)                                                     \
+    {                                                                        \
+#name, WORD_FLAG, offsetof(struct behaviour, name), 0, 0, NULL, help \
+    }
+#define NUMBER(name, field, max, help)                                            \
+    {                                                                             \
+        name, WORD_NUMBER, offsetof(struct behaviour, field), -1, max, NULL, help \
+    }
+#define CHOICE(name, choices, help)                                               \
+    {                                                                             \
+#name, WORD_CHOICE, offsetof(struct behaviour, name), 0, 0, choices, help \
+    }
+#define TEXT(name, help)                                                     \
+    {                                                                        \
+#name, WORD_TEXT, offsetof(struct behaviour, name), 0, 0, NULL, help \
+    }
 
 #define SHAPES "openai|azure|flat|mistral|validation|vllm"
 #define HOUR_MS 3600000
@@ -29,15 +39,18 @@ static const struct word words[] = {
     FLAG(args_object, "a tool call's arguments are an object instead of a string"),
     NUMBER("cached", cached, MANY_TOKENS, "prompt tokens that were read from the cache"),
     FLAG(comments, "a comment line before every event"),
-    CHOICE(content_filter, "prompt|answer", "the filter blocks the prompt (400) or the answer (200); billed"),
+    CHOICE(content_filter, "prompt|answer",
+           "the filter blocks the prompt (400) or the answer (200); billed"),
     FLAG(context_length, "400: the prompt is too long"),
     FLAG(created_float, "`created` has decimals"),
     FLAG(crlf, "events end with CR LF"),
-    NUMBER("cut", cut, MANY_TOKENS, "the connection ends after N tokens, in the middle of the answer"),
+    NUMBER("cut", cut, MANY_TOKENS,
+           "the connection ends after N tokens, in the middle of the answer"),
     NUMBER("delay", delay_ms, HOUR_MS, "milliseconds until the answer begins"),
     FLAG(empty, "200 with an empty body"),
     FLAG(error_200, "200 with an error object as its body"),
-    NUMBER("error_event", error_event, MANY_TOKENS, "after N tokens an error inside the stream, then its end"),
+    NUMBER("error_event", error_event, MANY_TOKENS,
+           "after N tokens an error inside the stream, then its end"),
     CHOICE(error_shape, SHAPES, "how errors are worded, instead of the dialect's way"),
     TEXT(finish, "finish_reason at the end, instead of the true one; `null`, or nothing for \"\""),
     TEXT(forbid, "a request that has this field is refused as the dialect does"),
@@ -53,18 +66,21 @@ static const struct word words[] = {
     FLAG(no_usage, "no usage, even if asked for"),
     FLAG(null_content, "a delta with `content: null` before every piece"),
     FLAG(null_tools, "`tool_calls: null` where there are none, `call_id: null` where there are"),
-    FLAG(pretty, "no_id, no_object, no_role, created_float, no_space, args_object and finish= together; "
-                 "whole answers over several lines"),
+    FLAG(pretty,
+         "no_id, no_object, no_role, created_float, no_space, args_object and finish= together; "
+         "whole answers over several lines"),
     TEXT(region, "x-ms-region; an underscore stands for a space"),
     FLAG(reset, "the connection ends before any byte of an answer"),
     NUMBER("retry_after", retry_after_s, 86400, "header, in seconds"),
     NUMBER("retry_after_ms", retry_after_ms, 86400000, "header, in milliseconds"),
     FLAG(role_every, "the role in every delta"),
     FLAG(silent, "nothing comes until the caller leaves; not billed"),
-    FLAG(silent_after_head, "the head comes, then nothing until the caller leaves; the prompt is billed"),
+    FLAG(silent_after_head,
+         "the head comes, then nothing until the caller leaves; the prompt is billed"),
     NUMBER("stall", stall, MANY_TOKENS, "after N tokens nothing comes until the caller leaves"),
     NUMBER("stall_ms", stall_ms, HOUR_MS, "the stall ends after this time"),
-    NUMBER("status", status, 599, "the answer is an error with this status (400 to 599); not billed"),
+    NUMBER("status", status, 599,
+           "the answer is an error with this status (400 to 599); not billed"),
     { "think", WORD_NUMBER, offsetof(struct behaviour, think), 24, MANY_TOKENS, NULL,
       "tokens of reasoning before the answer; 24 when bare" },
     NUMBER("tokens", tokens, MANY_TOKENS, "length of the answer's text"),
@@ -101,7 +117,8 @@ static const struct word *find(struct str name)
     return NULL;
 }
 
-static enum err set_number(const struct word *w, int64_t *field, struct str value, struct fail *fail)
+static enum err set_number(const struct word *w, int64_t *field, struct str value,
+                           struct fail *fail)
 {
     if (!value.at && w->bare >= 0) {
         *field = w->bare;
@@ -113,7 +130,8 @@ static enum err set_number(const struct word *w, int64_t *field, struct str valu
                     (long long)w->max);
 }
 
-static enum err set_choice(const struct word *w, int64_t *field, struct str value, struct fail *fail)
+static enum err set_choice(const struct word *w, int64_t *field, struct str value,
+                           struct fail *fail)
 {
     struct str rest = str_of(w->choices);
     for (int64_t i = 1; rest.at; i++) {
@@ -131,7 +149,8 @@ static void expand_pretty(struct behaviour *b)
     b->finish = STR("");
 }
 
-static enum err set_flag(struct behaviour *b, const struct word *w, struct str value, struct fail *fail)
+static enum err set_flag(struct behaviour *b, const struct word *w, struct str value,
+                         struct fail *fail)
 {
     bool is_on = !value.at || str_is(value, "true") || str_is(value, "1");
     if (!is_on && !str_is(value, "false") && !str_is(value, "0"))
@@ -147,7 +166,7 @@ enum err behaviour_set(struct behaviour *b, struct str name, struct str value, s
     const struct word *w = find(name);
     if (!w)
         return fail_set(fail, ERR_BAD_REQUEST,
-                        "simulator: '%.*s' is no word of it; see 'huntaze sim --help'",
+                        "simulator: '%.*s' is no word of it; see 'huntaze sim --words'",
                         (int)HZ_MIN(name.len, (size_t)64), name.at ? name.at : "");
     char *field = (char *)b + w->offset;
     enum err err = OK;
@@ -187,6 +206,7 @@ void sim_write_words(struct buf *out)
     };
     for (size_t i = 0; i < HZ_LEN(words); i++) {
         const struct word *w = &words[i];
-        buf_addf(out, "- `%s%s%s`: %s\n", w->name, takes[w->kind], w->choices ? w->choices : "", w->help);
+        buf_addf(out, "- `%s%s%s`: %s\n", w->name, takes[w->kind], w->choices ? w->choices : "",
+                 w->help);
     }
 }

@@ -46,6 +46,7 @@ void behaviour_init(struct behaviour *b);
  * ERR_BAD_REQUEST with the word and what is allowed in `fail`. */
 enum err behaviour_apply(struct behaviour *b, struct str words, struct fail *fail) HZ_MUST_USE;
 /* One word; value.at = NULL for a bare one. */
-enum err behaviour_set(struct behaviour *b, struct str word, struct str value, struct fail *fail) HZ_MUST_USE;
+enum err behaviour_set(struct behaviour *b, struct str word, struct str value,
+                       struct fail *fail) HZ_MUST_USE;
 
 #endif

@@ -14,7 +14,10 @@ static struct http_header headers[] = {
 static struct http_request request_of(const char *body)
 {
     return (struct http_request) {
-        .head = { .method = STR("POST"), .target = STR("/v1/x?y"), .headers = headers, .headers_len = HZ_LEN(headers) },
+        .head = { .method = STR("POST"),
+                  .target = STR("/v1/x?y"),
+                  .headers = headers,
+                  .headers_len = HZ_LEN(headers) },
         .body = str_of(body),
     };
 }
@@ -84,9 +87,16 @@ TEST(the_invoice_bills_a_cut_stream_for_what_was_generated)
     struct invoice v;
     struct buf out = { 0 };
     struct http_request r = request_of("{}");
-    struct call c = { .http = &r, .seq = 7, .name = STR("gpt-4o+cut=3"), .status = 200, .is_stream = true,
-                      .prompt_tokens = 11, .completion_tokens = 50, .generated_tokens = 3,
-                      .generated_reasoning = 1, .reasoning_tokens = 9 };
+    struct call c = { .http = &r,
+                      .seq = 7,
+                      .name = STR("gpt-4o+cut=3"),
+                      .status = 200,
+                      .is_stream = true,
+                      .prompt_tokens = 11,
+                      .completion_tokens = 50,
+                      .generated_tokens = 3,
+                      .generated_reasoning = 1,
+                      .reasoning_tokens = 9 };
     invoice_init(&v, 4);
     invoice_add(&v, &c);
     struct str e = invoice_entry_of(&v, 0, &out);

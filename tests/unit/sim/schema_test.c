@@ -23,13 +23,19 @@ static const struct {
     { "{\"type\":\"array\",\"items\":{\"type\":\"boolean\"},\"minItems\":3}", "[true,true,true]" },
     { "{\"type\":\"array\",\"maxItems\":0}", "[]" },
     { "{\"type\":\"object\"}", "{}" },
-    { "{\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":\"string\"}},\"required\":[\"a\"]}", "{\"a\":1}" },
-    { "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"object\",\"properties\":{\"b\":{\"type\":\"array\","
-      "\"items\":{\"enum\":[2]}}},\"required\":[\"b\"]},\"c\":{\"type\":\"null\"}},\"required\":[\"a\",\"c\"]}",
+    { "{\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":\"string\"}},\"required\":["
+      "\"a\"]}",
+      "{\"a\":1}" },
+    { "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"object\",\"properties\":{\"b\":{"
+      "\"type\":\"array\","
+      "\"items\":{\"enum\":[2]}}},\"required\":[\"b\"]},\"c\":{\"type\":\"null\"}},\"required\":["
+      "\"a\",\"c\"]}",
       "{\"a\":{\"b\":[2]},\"c\":null}" },
     { "{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"null\"}]}", "1" },
     { "{\"$defs\":{\"x\":{\"type\":\"boolean\"}},\"$ref\":\"#/$defs/x\"}", "true" },
-    { "{\"type\":\"object\",\"properties\":{\"q\\\"\":{\"type\":\"integer\"}},\"required\":[\"q\\\"\"]}", "{\"q\\\"\":1}" },
+    { "{\"type\":\"object\",\"properties\":{\"q\\\"\":{\"type\":\"integer\"}},\"required\":["
+      "\"q\\\"\"]}",
+      "{\"q\\\"\":1}" },
 };
 
 TEST(documents_satisfy_their_schema)
@@ -48,8 +54,9 @@ TEST(documents_satisfy_their_schema)
 
 TEST(a_schema_that_contains_itself_ends_in_null)
 {
-    struct str schema = STR("{\"$defs\":{\"n\":{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#/$defs/n\"}},"
-                            "\"required\":[\"next\"]}},\"$ref\":\"#/$defs/n\"}");
+    struct str schema = STR(
+        "{\"$defs\":{\"n\":{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#/$defs/n\"}},"
+        "\"required\":[\"next\"]}},\"$ref\":\"#/$defs/n\"}");
     struct arena arena = { 0 };
     struct buf out = { 0 };
     struct fail fail = { 0 };

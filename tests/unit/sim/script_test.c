@@ -22,9 +22,10 @@ static struct script *script_of(const char *json)
 
 TEST(rules_apply_by_model_path_and_count)
 {
-    struct script *s = script_of("[{\"match\":{\"model\":\"gpt*\",\"nth\":1},\"do\":\"status=503\"},"
-                                 " {\"match\":{\"model\":\"gpt*\",\"nth\":[2,3]},\"do\":{\"status\":429}},"
-                                 " {\"match\":{\"path\":\"*/embeddings\"},\"do\":{\"status\":500,\"no_done\":true}}]");
+    struct script *s = script_of(
+        "[{\"match\":{\"model\":\"gpt*\",\"nth\":1},\"do\":\"status=503\"},"
+        " {\"match\":{\"model\":\"gpt*\",\"nth\":[2,3]},\"do\":{\"status\":429}},"
+        " {\"match\":{\"path\":\"*/embeddings\"},\"do\":{\"status\":500,\"no_done\":true}}]");
     CHECK_EQ(status_of(s, "phi-4", "/v1/chat/completions"), -1);
     CHECK_EQ(status_of(s, "gpt-4o", "/v1/chat/completions"), 503);
     CHECK_EQ(status_of(s, "gpt-4o-mini", "/v1/chat/completions"), 429);
@@ -38,7 +39,8 @@ TEST(rules_apply_by_model_path_and_count)
 
 TEST(an_open_range_lasts)
 {
-    struct script *s = script_of("{\"rules\":[{\"match\":{\"nth\":[2,null]},\"do\":\"status=500\"}]}");
+    struct script *s =
+        script_of("{\"rules\":[{\"match\":{\"nth\":[2,null]},\"do\":\"status=500\"}]}");
     CHECK_EQ(status_of(s, "a", "/"), -1);
     CHECK_EQ(status_of(s, "a", "/"), 500);
     CHECK_EQ(status_of(s, "a", "/"), 500);

@@ -56,8 +56,8 @@ static void play(void (*scene)(struct world *w))
     play_with(scene, (struct sim_server_options) { 0 });
 }
 
-static enum err start(struct world *w, struct http_exchange *x, const char *target, const char *headers,
-                      const char *body)
+static enum err start(struct world *w, struct http_exchange *x, const char *target,
+                      const char *headers, const char *body)
 {
     struct http_send send = {
         .origin = { .host = STR("127.0.0.1"), .port = sim_server_port(w->sim) },
@@ -73,7 +73,8 @@ static enum err start(struct world *w, struct http_exchange *x, const char *targ
     return err ? err : http_exchange_head(w->task, x, INT64_MAX);
 }
 
-static struct str call_with(struct world *w, const char *target, const char *headers, const char *body)
+static struct str call_with(struct world *w, const char *target, const char *headers,
+                            const char *body)
 {
     struct http_exchange x;
     buf_clear(&w->body);
@@ -187,7 +188,8 @@ static void heard_fini(struct heard *h)
 static struct str billed(struct world *w, size_t back)
 {
     struct json_iter it;
-    struct str list = arena_str(&w->arena, json_trim(call(w, "/sim/invoice", NULL))), entry = STR_NONE;
+    struct str list = arena_str(&w->arena, json_trim(call(w, "/sim/invoice", NULL))),
+               entry = STR_NONE;
     size_t len = json_len(list);
     json_iter_init(&it, list);
     for (size_t i = 0; i + back < len && json_next_element(&it, &entry); i++) {
@@ -200,11 +202,14 @@ static struct str billed(struct world *w, size_t back)
 static const struct {
     const char *target, *body, *stream_body;
 } dialects[] = {
-    { "/v1/chat/completions", "{\"model\":\"gpt-4o+think=9\"," HELLO, "{\"model\":\"gpt-4o+think=9\"," HELLO_STREAM },
-    { "/openai/v1/chat/completions", "{\"model\":\"gpt-4o+think=9\"," HELLO, "{\"model\":\"gpt-4o+think=9\"," HELLO_STREAM },
+    { "/v1/chat/completions", "{\"model\":\"gpt-4o+think=9\"," HELLO,
+      "{\"model\":\"gpt-4o+think=9\"," HELLO_STREAM },
+    { "/openai/v1/chat/completions", "{\"model\":\"gpt-4o+think=9\"," HELLO,
+      "{\"model\":\"gpt-4o+think=9\"," HELLO_STREAM },
     { "/models/chat/completions?api-version=2025-04-01", "{\"model\":\"gpt-4o+think=9\"," HELLO,
       "{\"model\":\"gpt-4o+think=9\",\"stream\":true," HELLO },
-    { "/openai/deployments/gpt-4o+think=9/chat/completions?api-version=2024-10-21", "{" HELLO, "{" HELLO_STREAM },
+    { "/openai/deployments/gpt-4o+think=9/chat/completions?api-version=2024-10-21", "{" HELLO,
+      "{" HELLO_STREAM },
 };
 
 static void scene_streams_equal_wholes(struct world *w)
@@ -217,7 +222,8 @@ static void scene_streams_equal_wholes(struct world *w)
         CHECK(str_starts(text, STR("Simulated answer to: Hello \xC3\xA9 there")));
         struct heard h = hear(w, call(w, dialects[i].target, dialects[i].stream_body));
         CHECK(str_eq(buf_str(&h.text), text));
-        CHECK(str_eq(buf_str(&h.reasoning), text_at(w, first_choice(whole), "message.reasoning_content")));
+        CHECK(str_eq(buf_str(&h.reasoning),
+                     text_at(w, first_choice(whole), "message.reasoning_content")));
         CHECK_EQ(h.reasoning.len, 36);
         CHECK_EQ(h.completion, number_at(whole, "usage.completion_tokens"));
         CHECK_EQ(h.completion, 9 + (int64_t)((text.len + 3) / 4));
@@ -247,7 +253,8 @@ static void scene_azure_oddities(struct world *w)
     h = hear(w, call(w, dialects[2].target, dialects[2].stream_body));
     CHECK_EQ(h.empty_choices, 0);
     heard_fini(&h);
-    struct str whole = call(w, "/openai/deployments/my-deployment/chat/completions?api-version=1", "{" HELLO);
+    struct str whole =
+        call(w, "/openai/deployments/my-deployment/chat/completions?api-version=1", "{" HELLO);
     CHECK_STR(json_get(whole, "model"), "\"gpt-4o-2024-11-20\"");
     CHECK(json_get(whole, "prompt_filter_results").at);
     CHECK(json_get(first_choice(whole), "content_filter_results").at);
@@ -263,7 +270,8 @@ TEST(azure_classic_has_its_oddities)
 
 static void scene_extras(struct world *w)
 {
-    const char *target = "/models/chat/completions?api-version=1", *body = "{\"model\":\"m\",\"n\":2," HELLO;
+    const char *target = "/models/chat/completions?api-version=1",
+               *body = "{\"model\":\"m\",\"n\":2," HELLO;
     struct str refused = call(w, target, body);
     CHECK_EQ(w->status, 422);
     CHECK_STR(json_path(refused, "detail.loc"), "[\"body\",\"n\"]");
@@ -280,7 +288,8 @@ TEST(the_models_path_refuses_extra_parameters)
 static void scene_think_tags(struct world *w)
 {
     const char *body = "{\"model\":\"DeepSeek-R1\"," HELLO;
-    struct str inline_answer = call(w, "/models/chat/completions?api-version=2024-05-01-preview", body);
+    struct str inline_answer =
+        call(w, "/models/chat/completions?api-version=2024-05-01-preview", body);
     struct str text = text_at(w, first_choice(inline_answer), "message.content");
     CHECK(str_starts(text, STR("<think>\n")));
     CHECK(str_find(text, STR("\n</think>\n\nSimulated answer to: ")) == 24 * 4 - 11);
@@ -319,8 +328,9 @@ TEST(lengths_and_choices_are_as_asked)
     play(scene_limits);
 }
 
-#define TOOLS                                                                                      \
-    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather_at\",\"parameters\":{\"type\":\"object\"," \
+#define TOOLS                                                                                  \
+    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather_at\",\"parameters\":{" \
+    "\"type\":\"object\","                                                                     \
     "\"properties\":{\"place\":{\"type\":\"string\"}},\"required\":[\"place\"]}}}],"
 
 static void scene_tools(struct world *w)
@@ -335,9 +345,11 @@ static void scene_tools(struct world *w)
     heard_fini(&h);
     choice = first_choice(chat(w, "m", TOOLS "\"tool_choice\":\"none\"," HELLO));
     CHECK_STR(json_get(choice, "finish_reason"), "\"stop\"");
-    choice = first_choice(chat(w, "m", TOOLS "\"messages\":[{\"role\":\"user\",\"content\":\"Q\"},"
-                                             "{\"role\":\"tool\",\"content\":\"sunny\"}]}"));
-    CHECK(str_starts(text_at(w, choice, "message.content"), STR("Simulated answer to: Q | tool result: sunny")));
+    choice = first_choice(chat(w, "m",
+                               TOOLS "\"messages\":[{\"role\":\"user\",\"content\":\"Q\"},"
+                                     "{\"role\":\"tool\",\"content\":\"sunny\"}]}"));
+    CHECK(str_starts(text_at(w, choice, "message.content"),
+                     STR("Simulated answer to: Q | tool result: sunny")));
 }
 
 TEST(tools_are_called_and_their_results_quoted)
@@ -347,14 +359,18 @@ TEST(tools_are_called_and_their_results_quoted)
 
 static void scene_formats(struct world *w)
 {
-    struct str choice = first_choice(chat(w, "m", "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\","
-                                                  "\"schema\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}},"
-                                                  "\"required\":[\"n\"]}}}," HELLO));
+    struct str choice = first_choice(
+        chat(w, "m",
+             "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\","
+             "\"schema\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}},"
+             "\"required\":[\"n\"]}}}," HELLO));
     CHECK_STR(text_at(w, choice, "message.content"), "{\"n\":1}");
     choice = first_choice(chat(w, "m", "\"response_format\":{\"type\":\"json_object\"}," HELLO));
     CHECK_STR(json_get(text_at(w, choice, "message.content"), "simulated"), "true");
-    choice = first_choice(chat(w, "m", "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"See\"},"
-                                       "{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}"));
+    choice = first_choice(
+        chat(w, "m",
+             "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"See\"},"
+             "{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}"));
     CHECK(str_find(text_at(w, choice, "message.content"), STR("| 1 image")) != SIZE_MAX);
 }
 
@@ -365,10 +381,13 @@ TEST(formats_and_images_are_answered)
 
 static void scene_embeddings(struct world *w)
 {
-    struct str answer = call(w, "/v1/embeddings", "{\"model\":\"e\",\"input\":[\"ab\",\"cdefg\"],\"dimensions\":3}");
+    struct str answer = call(w, "/v1/embeddings",
+                             "{\"model\":\"e\",\"input\":[\"ab\",\"cdefg\"],\"dimensions\":3}");
     CHECK_EQ(number_at(answer, "usage.prompt_tokens"), 3);
     CHECK_EQ(json_len(json_get(answer, "data")), 2);
-    answer = call(w, "/v1/embeddings", "{\"model\":\"e\",\"input\":\"ab\",\"dimensions\":3,\"encoding_format\":\"base64\"}");
+    answer =
+        call(w, "/v1/embeddings",
+             "{\"model\":\"e\",\"input\":\"ab\",\"dimensions\":3,\"encoding_format\":\"base64\"}");
     struct json_iter it;
     struct str first;
     json_iter_init(&it, json_get(answer, "data"));
@@ -424,7 +443,8 @@ TEST(errors_come_in_their_shape_and_cost_nothing)
 
 static void scene_filter(struct world *w)
 {
-    struct str body = call(w, "/openai/v1/chat/completions", "{\"model\":\"m+content_filter=prompt\"," HELLO);
+    struct str body =
+        call(w, "/openai/v1/chat/completions", "{\"model\":\"m+content_filter=prompt\"," HELLO);
     CHECK_EQ(w->status, 400);
     CHECK_STR(json_path(body, "error.innererror.code"), "\"ResponsibleAIPolicyViolation\"");
     CHECK_EQ(number_at(billed(w, 0), "completion_tokens"), 0);
@@ -474,10 +494,15 @@ TEST(broken_streams_break_where_told)
 static void leave_after(struct world *w, const char *name, const char *rest, bool has_head)
 {
     struct http_exchange x;
-    const char *body = arena_cstr(&w->arena, arena_printf(&w->arena, "{\"model\":\"%s\",%s", name, rest));
-    struct http_send send = { .origin = { .host = STR("127.0.0.1"), .port = sim_server_port(w->sim) },
-                              .method = STR("POST"), .target = STR("/v1/chat/completions"), .body = str_of(body),
-                              .connect_deadline_ns = INT64_MAX, .send_deadline_ns = INT64_MAX };
+    const char *body =
+        arena_cstr(&w->arena, arena_printf(&w->arena, "{\"model\":\"%s\",%s", name, rest));
+    struct http_send send = { .origin = { .host = STR("127.0.0.1"),
+                                          .port = sim_server_port(w->sim) },
+                              .method = STR("POST"),
+                              .target = STR("/v1/chat/completions"),
+                              .body = str_of(body),
+                              .connect_deadline_ns = INT64_MAX,
+                              .send_deadline_ns = INT64_MAX };
     x = (struct http_exchange) { 0 };
     CHECK_OK(http_exchange_start(w->task, w->client, &x, &send));
     struct str data, marker = STR("late");
@@ -571,13 +596,16 @@ static void scene_script(struct world *w)
 
 TEST(a_script_applies_and_can_be_replaced)
 {
-    play_with(scene_script, (struct sim_server_options) {
-        .sim.script = STR("[{\"match\":{\"model\":\"gpt*\",\"nth\":1},\"do\":\"status=503\"}]") });
+    play_with(scene_script,
+              (struct sim_server_options) {
+                  .sim.script =
+                      STR("[{\"match\":{\"model\":\"gpt*\",\"nth\":1},\"do\":\"status=503\"}]") });
 }
 
 static void scene_oddities(struct world *w)
 {
-    struct heard h = hear(w, chat(w, "m+pretty,comments,crlf,null_content,role_every", HELLO_STREAM));
+    struct heard h =
+        hear(w, chat(w, "m+pretty,comments,crlf,null_content,role_every", HELLO_STREAM));
     CHECK(h.is_done);
     CHECK_EQ(h.garbled, 0);
     CHECK(h.finish.at && h.finish.len == 0);
@@ -585,7 +613,8 @@ static void scene_oddities(struct world *w)
     struct str body = chat(w, "m+pretty,null_tools,usage_side", HELLO);
     struct fail fail = { 0 };
     CHECK_OK(json_check(json_trim(body), &fail));
-    CHECK(!json_get(body, "id").at && !json_get(body, "usage").at && json_path(body, "x_groq.usage").at);
+    CHECK(!json_get(body, "id").at && !json_get(body, "usage").at &&
+          json_path(body, "x_groq.usage").at);
     h = hear(w, chat(w, "m+usage_every_chunk,tokens=9", HELLO_STREAM));
     CHECK_EQ(h.completion, 9);
     heard_fini(&h);

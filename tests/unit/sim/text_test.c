@@ -12,7 +12,8 @@ TEST(four_bytes_are_a_token)
 
 TEST(pieces_keep_characters_whole_and_are_never_empty)
 {
-    struct str text = STR("a\xF0\x9F\x98\x80\xC3\xA9\xE2\x82\xAC""bc\xF0\x9F\x98\x80");
+    struct str text = STR("a\xF0\x9F\x98\x80\xC3\xA9\xE2\x82\xAC"
+                          "bc\xF0\x9F\x98\x80");
     size_t begin = 0;
     for (int64_t k = 1; k <= text_tokens(text.len); k++) {
         size_t end = text_cut(text, k);

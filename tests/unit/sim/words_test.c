@@ -46,7 +46,8 @@ TEST(words_may_follow_plus_or_comma)
     struct behaviour b;
     struct fail fail = { 0 };
     behaviour_init(&b);
-    CHECK_OK(behaviour_apply(&b, STR("status=429,retry_after=2+no_done+region=Sweden_Central"), &fail));
+    CHECK_OK(
+        behaviour_apply(&b, STR("status=429,retry_after=2+no_done+region=Sweden_Central"), &fail));
     CHECK_EQ(b.status, 429);
     CHECK_EQ(b.retry_after_s, 2);
     CHECK(b.no_done);
@@ -57,8 +58,10 @@ TEST(words_may_follow_plus_or_comma)
 
 TEST(a_wrong_word_or_value_is_refused_by_name)
 {
-    static const char *const wrong[] = { "stats=500",  "status",  "status=200", "status=abc", "cut=-1",
-                                         "tokens=999999999", "no_done=5", "content_filter=both" };
+    static const char *const wrong[] = { "stats=500",  "status",
+                                         "status=200", "status=abc",
+                                         "cut=-1",     "tokens=999999999",
+                                         "no_done=5",  "content_filter=both" };
     for (size_t i = 0; i < HZ_LEN(wrong); i++) {
         struct behaviour b;
         struct fail fail = { 0 };
@@ -80,5 +83,6 @@ TEST(pretty_stands_for_several_words)
     CHECK(b.finish.at && b.finish.len == 0);
 }
 
-RUN_TESTS(T(every_word_of_the_table_is_understood), T(the_page_has_the_table), T(words_may_follow_plus_or_comma),
-          T(a_wrong_word_or_value_is_refused_by_name), T(pretty_stands_for_several_words))
+RUN_TESTS(T(every_word_of_the_table_is_understood), T(the_page_has_the_table),
+          T(words_may_follow_plus_or_comma), T(a_wrong_word_or_value_is_refused_by_name),
+          T(pretty_stands_for_several_words))
