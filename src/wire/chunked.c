@@ -110,10 +110,10 @@ static enum chunk_state chunk_end_lf(struct chunked *c, char byte)
 }
 
 static chunk_fn *const chunk_steps[CHUNK_STATES] = {
-    [CHUNK_SIZE] = chunk_size,       [CHUNK_EXTENSION] = chunk_extension,
-    [CHUNK_SIZE_LF] = chunk_size_lf, [CHUNK_DATA_CR] = chunk_data_cr,
-    [CHUNK_DATA_LF] = chunk_data_lf, [CHUNK_LINE] = chunk_line,
-    [CHUNK_NAME] = chunk_name,       [CHUNK_VALUE] = chunk_value,
+    [CHUNK_SIZE] = chunk_size,         [CHUNK_EXTENSION] = chunk_extension,
+    [CHUNK_SIZE_LF] = chunk_size_lf,   [CHUNK_DATA_CR] = chunk_data_cr,
+    [CHUNK_DATA_LF] = chunk_data_lf,   [CHUNK_LINE] = chunk_line,
+    [CHUNK_NAME] = chunk_name,         [CHUNK_VALUE] = chunk_value,
     [CHUNK_VALUE_LF] = chunk_value_lf, [CHUNK_END_LF] = chunk_end_lf,
 };
 

@@ -23,8 +23,8 @@ struct parser {
 
 static const byte is_tchar[256] = {
     ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
-    ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1, ['^'] = 1,
-    ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
+    ['%'] = 1,         ['&'] = 1,         ['\''] = 1,        ['*'] = 1, ['+'] = 1, ['-'] = 1,
+    ['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1,
 };
 
 static enum err bad(struct parser *p, const char *why)
@@ -91,13 +91,14 @@ static enum err take_literal(struct parser *p, struct str literal, const char *w
 
 static enum err take_version(struct parser *p)
 {
-    enum err err = take_literal(p, STR("HTTP/1."), "the HTTP version is neither HTTP/1.1 nor HTTP/1.0");
+    const char *why = "the HTTP version is neither HTTP/1.1 nor HTTP/1.0";
+    enum err err = take_literal(p, STR("HTTP/1."), why);
     if (err)
         return err;
     if (p->at == p->end)
         return ERR_AGAIN;
     if (*p->at != '0' && *p->at != '1')
-        return bad(p, "the HTTP version is neither HTTP/1.1 nor HTTP/1.0");
+        return bad(p, why);
     p->head->minor_version = *p->at++ - '0';
     return OK;
 }
@@ -114,10 +115,15 @@ static enum err take_method(struct parser *p)
     return OK;
 }
 
+static bool is_visible(byte c)
+{
+    return c > ' ' && c < 0x7F;
+}
+
 static enum err take_target(struct parser *p)
 {
     const byte *start = p->at;
-    while (p->at < p->end && *p->at > ' ' && *p->at < 0x7F)
+    while (p->at < p->end && is_visible(*p->at))
         p->at++;
     p->head->target = slice(start, p->at);
     if (p->head->target.len > p->limits->target_bytes)
@@ -128,7 +134,7 @@ static enum err take_target(struct parser *p)
     if (*p->at == '\r' && p->head->target.len)
         return bad(p, "the request line has no HTTP version (HTTP/0.9 is not served)");
     if (*p->at != ' ' || p->head->target.len == 0)
-        return bad(p, "the request target is empty or has a character that must be percent-encoded");
+        return bad(p, "the request target is empty or has a character to be percent-encoded");
     p->at++;
     return OK;
 }
@@ -160,7 +166,8 @@ static enum err take_status(struct parser *p)
 
 static enum err take_line_end(struct parser *p)
 {
-    return take_literal(p, STR("\r\n"), "a line has a control character or does not end with CR LF");
+    return take_literal(p, STR("\r\n"),
+                        "a line has a control character or does not end with CR LF");
 }
 
 /* ---- headers ---- */
@@ -252,7 +259,8 @@ static enum err refuse_coding(struct parser *p)
         if (!http1_is_token(member) || is_chunked != is_last)
             return bad(p, "the Transfer-Encoding is not exactly 'chunked'");
     }
-    return fail_set(p->fail, ERR_NOT_IMPLEMENTED, "no Transfer-Encoding but 'chunked' is supported");
+    return fail_set(p->fail, ERR_NOT_IMPLEMENTED,
+                    "no Transfer-Encoding but 'chunked' is supported");
 }
 
 static enum err read_length(struct parser *p)
@@ -313,7 +321,8 @@ static void split_target(struct http_head *head, struct str path_and_query)
         head->path = STR("/");
 }
 
-static enum err read_absolute_target(struct parser *p, struct str target, const struct authority *host)
+static enum err read_absolute_target(struct parser *p, struct str target,
+                                     const struct authority *host)
 {
     bool is_tls = target.len >= 8 && str_eq_nocase(str_first(target, 8), STR("https://"));
     bool is_plain = target.len >= 7 && str_eq_nocase(str_first(target, 7), STR("http://"));
@@ -357,7 +366,8 @@ static enum err read_host(struct parser *p, struct authority *host)
         return bad(p, "there is more than one Host header");
     if (p->facts.hosts == 0)
         return p->head->minor_version == 0 ? OK : bad(p, "there is no Host header");
-    return authority_parse(p->facts.host, host) ? OK : bad(p, "the Host header is empty or malformed");
+    return authority_parse(p->facts.host, host) ? OK
+                                                : bad(p, "the Host header is empty or malformed");
 }
 
 /* RFC 9110 §10.1.1: from an HTTP/1.0 client the expectation is ignored. */

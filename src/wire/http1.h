@@ -25,7 +25,8 @@ struct http1_limits {
     size_t headers;      /* count, at most the array's room: ERR_HEAD_TOO_LARGE */
 };
 
-#define HTTP1_LIMITS ((struct http1_limits) { .head_bytes = 16384, .target_bytes = 8192, .headers = 100 })
+#define HTTP1_LIMITS \
+    ((struct http1_limits) { .head_bytes = 16384, .target_bytes = 8192, .headers = 100 })
 
 struct http_head {
     /* requests */

@@ -26,7 +26,7 @@ struct str json_trim(struct str value)
     return str_trim(value);
 }
 
-/* ---- walking: what json_check accepted is not checked again, but nothing is read past a slice ---- */
+/* ---- walking: a checked document is not checked again, but nothing is read past a slice ---- */
 
 static inline const byte *skip_space(const byte *at, const byte *end)
 {

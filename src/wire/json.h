@@ -13,7 +13,15 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT, JSON_NONE };
+enum json_kind {
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT,
+    JSON_NONE
+};
 
 enum { JSON_DEPTH_MAX = 64, JSON_TOP_KEYS_MAX = 1024, JSON_TOP_KEY_BYTES = 256 };
 
@@ -23,7 +31,7 @@ enum { JSON_DEPTH_MAX = 64, JSON_TOP_KEYS_MAX = 1024, JSON_TOP_KEY_BYTES = 256 }
  * decode to U+FFFD. ERR_BAD_JSON with the reason and byte position in `fail`. */
 enum err json_check(struct str text, struct fail *fail) HZ_MUST_USE;
 
-/* Kind by first character; JSON_NONE for empty text. Values are slices without white space around. */
+/* Kind by first character; JSON_NONE for empty text. Values are slices, trimmed. */
 enum json_kind json_kind(struct str value);
 struct str json_trim(struct str value);
 
@@ -76,9 +84,11 @@ struct json_edits {
 };
 void json_replace(struct json_edits *e, struct str doc, struct str slice, struct str text);
 /* Removes a member with its comma. `object` is the slice of the object it stands in. */
-void json_remove_member(struct json_edits *e, struct str doc, struct str object, struct str raw_key);
+void json_remove_member(struct json_edits *e, struct str doc, struct str object,
+                        struct str raw_key);
 /* Adds member_text, which is `"name":value`, as the last member of the object (a slice of doc). */
-void json_add_member(struct json_edits *e, struct str doc, struct str object, struct str member_text);
+void json_add_member(struct json_edits *e, struct str doc, struct str object,
+                     struct str member_text);
 void json_apply(struct json_edits *e, struct str doc, struct buf *out);
 
 #endif

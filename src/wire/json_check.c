@@ -287,8 +287,9 @@ static inline const byte *check_after(struct check *c, const byte *at, enum step
         return at + 1;
     }
     if (*at != (is_object ? '}' : ']'))
-        return refuse(c, at, is_object ? "neither ',' nor '}' behind a member"
-                                       : "neither ',' nor ']' behind an element");
+        return refuse(c, at,
+                      is_object ? "neither ',' nor '}' behind a member"
+                                : "neither ',' nor ']' behind an element");
     c->depth--;
     return at + 1;
 }

@@ -36,7 +36,8 @@ void json_remove_member(struct json_edits *e, struct str doc, struct str object,
     }
 }
 
-void json_add_member(struct json_edits *e, struct str doc, struct str object, struct str member_text)
+void json_add_member(struct json_edits *e, struct str doc, struct str object,
+                     struct str member_text)
 {
     object = json_trim(object);
     HZ_ASSERT(json_kind(object) == JSON_OBJECT && object.len >= 2);

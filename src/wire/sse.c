@@ -20,6 +20,11 @@ void sse_fini(struct sse_reader *r)
     buf_fini(&r->joined);
 }
 
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
 static struct str cut_line(struct str *block)
 {
     const byte *start = (const byte *)block->at, *end = start + block->len;
@@ -69,7 +74,7 @@ static bool read_block(struct sse_reader *r, struct str block, struct sse_event 
 static size_t block_len(struct str s, char before)
 {
     const byte *start = (const byte *)s.at, *end = start + s.len, *at = start;
-    bool is_line_start = scan_is_line_end((byte)before);
+    bool is_line_start = is_line_end(before);
     while (at < end) {
         if (before == '\r' && *at == '\n') {
             before = *(const char *)at++;
@@ -90,7 +95,7 @@ static size_t block_len(struct str s, char before)
 /* Also takes the LF of a CR LF whose CR ended the block before. */
 static void skip_blank_lines(struct sse_reader *r, struct str *in)
 {
-    while (in->len && scan_is_line_end((byte)in->at[0])) {
+    while (in->len && is_line_end(in->at[0])) {
         *in = str_skip(*in, 1);
         r->is_started = true;
     }

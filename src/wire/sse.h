@@ -23,15 +23,16 @@ struct sse_reader {
     struct buf joined;  /* data of several lines */
     size_t event_limit; /* bytes of one event; 0 = 1 MiB */
     bool is_started;    /* a line was read: no BOM any more */
-    bool is_lent;       /* the last event reported may stand in rest or joined: they go at the next call */
+    bool is_lent;       /* rest and joined hold what was reported: they go at the next call */
 };
 
 void sse_fini(struct sse_reader *r);
 
-/* Takes bytes from the front of *in until an event is complete: *is_event says so. With false all of
- * *in was taken. The event's text lives until the next call. ERR_TOO_LARGE past event_limit.
+/* Takes bytes from the front of *in until an event is complete: *is_event says so. With false all
+ * of *in was taken. The event's text lives until the next call. ERR_TOO_LARGE past event_limit.
  * Events without a "data" or "event" field (comments, blank lines, a lone id) are not reported. */
-enum err sse_next(struct sse_reader *r, struct str *in, struct sse_event *out, bool *is_event) HZ_MUST_USE;
+enum err sse_next(struct sse_reader *r, struct str *in, struct sse_event *out,
+                  bool *is_event) HZ_MUST_USE;
 /* At the end of the stream: an event whose blank line is missing (lenient: providers forget it). */
 enum err sse_finish(struct sse_reader *r, struct sse_event *out, bool *is_event) HZ_MUST_USE;
 

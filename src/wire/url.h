@@ -21,6 +21,7 @@ void url_encode(struct str text, struct buf *out);
 enum err url_decode(struct arena *a, struct str text, struct str *out) HZ_MUST_USE;
 /* Decoded value of the first query parameter of that name ('+' is a space, as HTML forms and most
  * clients write it); at = NULL when absent. */
-enum err url_query_get(struct arena *a, struct str query, const char *name, struct str *out) HZ_MUST_USE;
+enum err url_query_get(struct arena *a, struct str query, const char *name,
+                       struct str *out) HZ_MUST_USE;
 
 #endif

@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A copy of exactly that size, so that the sanitizer sees a byte read too many; freed with mem_free. */
+/* A copy of exactly that size, so that the sanitizer sees a byte read too many. */
 static inline struct str fuzz_copy(struct str s)
 {
     char *copy = mem_alloc(s.len ? s.len : 1);

@@ -1,4 +1,4 @@
-/* Any split gives the same data, end and error; what was decoded can be encoded and decoded again. */
+/* Any split gives the same data, end and error; what was decoded survives encoding and decoding. */
 
 #include "fuzz.h"
 

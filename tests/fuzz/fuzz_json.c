@@ -53,7 +53,8 @@ static void check_same_object(struct str value, json_t *tree)
     const char *name;
     json_t *member;
     HZ_ASSERT(json_len(value) >= json_object_size(tree));
-    json_object_foreach (tree, name, member) {
+    json_object_foreach(tree, name, member)
+    {
         struct json_iter it;
         struct str key, val, last = STR_NONE;
         json_iter_init(&it, value);

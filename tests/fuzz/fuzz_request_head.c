@@ -7,9 +7,12 @@
 
 enum { HEADERS = 12 };
 
-static const struct http1_limits limits = { .head_bytes = 1024, .target_bytes = 128, .headers = HEADERS };
+static const struct http1_limits limits = { .head_bytes = 1024,
+                                            .target_bytes = 128,
+                                            .headers = HEADERS };
 
-static enum err parse(struct str text, struct http_head *head, struct http_header *headers, size_t *used)
+static enum err parse(struct str text, struct http_head *head, struct http_header *headers,
+                      size_t *used)
 {
     struct fail fail = { 0 };
     head->headers = headers;

@@ -7,7 +7,9 @@
 
 enum { HEADERS = 12 };
 
-static const struct http1_limits limits = { .head_bytes = 1024, .target_bytes = 128, .headers = HEADERS };
+static const struct http1_limits limits = { .head_bytes = 1024,
+                                            .target_bytes = 128,
+                                            .headers = HEADERS };
 
 static enum err parse(struct str text, bool is_head, struct http_head *head,
                       struct http_header *headers, size_t *used)

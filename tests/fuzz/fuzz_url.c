@@ -14,8 +14,8 @@ static void check_parse(struct str text)
         return;
     struct buf b = { 0 };
     bool is_ipv6 = str_find_char(u.host, ':') != SIZE_MAX;
-    buf_addf(&b, "%s://%s%.*s%s:%d%.*s", u.is_tls ? "https" : "http", is_ipv6 ? "[" : "", STR_ARG(u.host),
-             is_ipv6 ? "]" : "", u.port, STR_ARG(u.path));
+    buf_addf(&b, "%s://%s%.*s%s:%d%.*s", u.is_tls ? "https" : "http", is_ipv6 ? "[" : "",
+             STR_ARG(u.host), is_ipv6 ? "]" : "", u.port, STR_ARG(u.path));
     if (u.query.at)
         buf_addf(&b, "?%.*s", STR_ARG(u.query));
     HZ_ASSERT(url_parse(buf_str(&b), &again, &fail) == OK);

@@ -32,7 +32,7 @@ static const char *const invalid[] = {
     "\"\x80\"", "\"\xC0\x80\"", "\"\xC1\xBF\"", "\"\xC3\"", "\"\xC3x\"", "\"\xE0\x80\x80\"", "\"\xE2\x82\"",
     "\"\xED\xA0\x80\"", "\"\xF0\x80\x80\x80\"", "\"\xF0\x9F\x98\"", "\"\xF4\x90\x80\x80\"", "\"\xF5\x80\x80\x80\"",
     "\"\xFF\"", "\"a plain run of more than sixteen bytes and then \x80\"", "\"\xC3", "\"\xF0\x9F\x98",
-    "\xC2\xA0""1", "{\"a\":1}\x01",
+    ("\xC2\xA0" "1"), "{\"a\":1}\x01",
 };
 
 TEST(valid_documents_pass)
