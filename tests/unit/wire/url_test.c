@@ -45,7 +45,7 @@ TEST(doubtful_urls_are_refused_with_a_reason)
     static const char *const bad[] = {
         "", "h", "ftp://h", "http:/h", "http://", "http:///p", "http://?q", "http://u@h", "http://u:p@h/", "http://h/#f",
         "http://h:", "http://h:0", "http://h:65536", "http://h:8a", "http://h:-1", "http://h:1:2", "http://[::1",
-        "http://[]", "http://[1.2.3.4]", "http://[::1]x", "http://a b", "http://h/a b", "http://h\\@e/", "http://h/\x01",
+        "http://[]", "http://[1.2.3.4]", "http://[::1]x", "http://a b", "http://h/a b", "http://h\\@e/", "http://h/a\\b", "http://h/<", "http://h/\x01",
         "http://h/\xC3\xA9", "http://%41/", "http://a,b", "//h/", " http://h",
     };
     for (size_t i = 0; i < HZ_LEN(bad); i++) {
