@@ -13,7 +13,7 @@
 enum {
     BACKLOG = 4096,
     ACCEPTS_A_TURN = 64,
-    NO_DESCRIPTOR_PAUSE_MS = 100,
+    PAUSE_MS = 100,
     WARN_EVERY_MS = 1000,
 };
 
@@ -103,19 +103,22 @@ static void warn(struct acceptor *a, int os_error)
         return;
     a->warned_ns = now_ns;
     log_warn(NULL, "accept_failed", LOG_TEXT("reason", strerrordesc_np(os_error)),
-             LOG_TEXT("advice", "raise the limit of open files (ulimit -n)"));
+             LOG_TEXT("advice", os_error == EMFILE || os_error == ENFILE
+                                    ? "raise the limit of open files (ulimit -n)"
+                                    : "the machine is short of memory"));
 }
 
-/* Out of descriptors: with the spare one the waiting client is at least told, by a close. */
-static void shed_one(struct acceptor *a)
+/* Out of descriptors: with the spare one the waiting client is at least told, by a close. Returns
+ * whether one was waiting; accept4 alone would not tell, it wants a descriptor first. */
+static bool shed_one(struct acceptor *a)
 {
-    if (a->spare_fd >= 0) {
+    if (a->spare_fd >= 0)
         close(a->spare_fd);
-        int fd = accept4(a->watch.fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
-            close(fd);
-    }
+    int fd = accept4(a->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
     a->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
 }
 
 /* Returns errno when nothing was accepted. */
@@ -143,15 +146,21 @@ static void accept_some(struct acceptor *a)
             return;
         if (os_error == EMFILE || os_error == ENFILE) {
             warn(a, os_error);
-            shed_one(a);
-        } else if (os_error == ENOBUFS || os_error == ENOMEM) {
+            if (shed_one(a))
+                continue;
+            /* Without the spare one nobody knows whether somebody waits: look again soon. */
+            if (a->spare_fd < 0)
+                go_on_in(a, PAUSE_MS);
+            return;
+        }
+        if (os_error == ENOBUFS || os_error == ENOMEM) {
             warn(a, os_error);
-            go_on_in(a, NO_DESCRIPTOR_PAUSE_MS);
+            go_on_in(a, PAUSE_MS);
             return;
         }
         /* Anything else concerns that one connection, which is gone already. */
     }
-    go_on_in(a, a->spare_fd < 0 ? NO_DESCRIPTOR_PAUSE_MS : 0);
+    go_on_in(a, 0);
 }
 
 static void on_ready(struct watch *w, uint32_t ready)
