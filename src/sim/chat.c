@@ -26,10 +26,9 @@ static enum err refuse_length(struct task *t, struct call *c)
         400,      "invalid_request_error", "context_length_exceeded", "context_length_exceeded",
         STR_NONE, STR("messages")
     };
-    why.message = arena_printf(c->arena,
-                               "This model's maximum context length is 1024 tokens, but the "
-                               "messages have %lld.",
-                               (long long)c->prompt_tokens);
+    why.message = arena_printf(
+        c->arena, "This model's maximum context length is %lld tokens, but the messages have %lld.",
+        (long long)c->prompt_tokens - 1, (long long)c->prompt_tokens);
     return call_refuse(t, c, &why);
 }
 
