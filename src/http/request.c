@@ -45,10 +45,12 @@ static enum err parse_head(struct http_connection_in *c, struct request_in *in, 
         r->head = (struct http_head) { .minor_version = 1 };
         return err;
     }
-    size_t size = r->head.headers_len * sizeof(struct http_header);
-    struct http_header *headers = arena_alloc(&r->arena, size);
-    if (size)
+    struct http_header *headers = NULL;
+    size_t size = r->head.headers_len * sizeof(*headers);
+    if (size) {
+        headers = arena_alloc(&r->arena, size);
         memcpy(headers, r->head.headers, size);
+    }
     r->head.headers = headers;
     return OK;
 }

@@ -95,7 +95,7 @@ static void spreads(struct task *t, void *arg)
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, run_loop, other), 0);
 
-    struct stream streams[CONNECTIONS];
+    static struct stream streams[CONNECTIONS];
     struct buf answer = { 0 };
     for (int i = 0; i < CONNECTIONS; i++)
         raw_open(t, &w, &streams[i]);

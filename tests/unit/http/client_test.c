@@ -35,7 +35,7 @@ static void follow_script(struct task *t, void *arg)
     bool closes = false;
     struct buf request = { 0 };
     while (!err && !closes) {
-        char data[2048];
+        char data[1024];
         size_t got;
         err = stream_read(t, s, data, sizeof(data), &got, INT64_MAX);
         if (err)
@@ -199,7 +199,7 @@ static void reads_at_every_cut(struct task *t, void *arg)
 
 static void cut_everywhere(const char *answer)
 {
-    struct step steps[200];
+    static struct step steps[200];
     size_t n = 0;
     for (; n + 1 < strlen(answer); n++)
         steps[n] = (struct step) { answer, n + 1, false };
