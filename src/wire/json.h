@@ -5,8 +5,8 @@
  *
  * json_check validates a whole document once, iteratively; after that the other functions walk
  * slices of it without checking again. For building and rewriting documents: buf.h and
- * json_edit below. Not for heavy trees: jansson, on a worker thread. jansson.h uses some of the same
- * names, so no file includes both.
+ * json_edit below. Not for heavy trees: jansson, on a worker thread. jansson.h uses some of the
+ * same names, so no file includes both.
  *
  * Owner: all text borrows from the document.
  */

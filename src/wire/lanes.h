@@ -10,7 +10,6 @@ typedef unsigned char byte;
 
 /* The tests of lanes return lanes that have the top bit of each byte that passed. */
 #if defined(__SSE2__) && !defined(HZ_SCAN_PORTABLE)
-
 #include <emmintrin.h>
 
 enum { LANES_BYTES = 16 };
@@ -60,10 +59,8 @@ static inline size_t lanes_index(uint64_t mask)
 }
 
 #else
-
 enum { LANES_BYTES = 8 };
 typedef uint64_t lanes;
-
 #define LANES_ONES 0x0101010101010101u
 #define LANES_TOPS 0x8080808080808080u
 
