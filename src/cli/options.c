@@ -116,12 +116,13 @@ bool cli_has(const struct cli_args *args, const char *name)
     return cli_value(args, name) != NULL;
 }
 
-struct config *cli_load_config(const struct cli_args *args)
+static struct config *load_config(const struct cli_args *args, bool skips_secrets)
 {
     struct config_sources sources = {
         .file = cli_value(args, "config"),
         .env = (const char *const *)environ,
         .overrides = args->sets,
+        .skips_secrets = skips_secrets,
     };
     struct buf errors = { 0 };
     struct config *config = config_load(&sources, &errors);
@@ -129,4 +130,14 @@ struct config *cli_load_config(const struct cli_args *args)
         fprintf(stderr, "huntaze: the configuration is not valid:\n%.*s", STR_ARG(buf_str(&errors)));
     buf_fini(&errors);
     return config;
+}
+
+struct config *cli_load_config(const struct cli_args *args)
+{
+    return load_config(args, false);
+}
+
+struct config *cli_load_config_without_secrets(const struct cli_args *args)
+{
+    return load_config(args, true);
 }

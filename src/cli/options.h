@@ -53,5 +53,7 @@ bool cli_has(const struct cli_args *args, const char *name);
 struct config;
 /* Loads as --config and --set say; prints all errors to standard error and returns NULL. */
 struct config *cli_load_config(const struct cli_args *args);
+/* The same for commands that call no provider: references to keys are not read. */
+struct config *cli_load_config_without_secrets(const struct cli_args *args);
 
 #endif

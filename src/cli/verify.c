@@ -27,7 +27,7 @@ int cli_verify(int argc, char **argv)
         fprintf(stderr, "huntaze: what shall be verified? allowed: huntaze verify ledger\n");
         return 2;
     }
-    struct config *config = cli_load_config(&args);
+    struct config *config = cli_load_config_without_secrets(&args);
     if (!config)
         return 1;
     struct buf out = { 0 };
