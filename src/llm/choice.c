@@ -8,24 +8,24 @@ static const struct finish {
     const char *normal;
     enum finish_kind kind;
 } finishes[] = {
-    { { "stop", 4 }, "stop", FINISH_NORMAL },
-    { { "length", 6 }, "length", FINISH_NORMAL },
-    { { "tool_calls", 10 }, "tool_calls", FINISH_NORMAL },
-    { { "content_filter", 14 }, "content_filter", FINISH_FILTER },
-    { { "function_call", 13 }, "function_call", FINISH_NORMAL },
-    { { "", 0 }, "", FINISH_GOES_ON },
-    { { "eos", 3 }, "stop", FINISH_NORMAL },
-    { { "eos_token", 9 }, "stop", FINISH_NORMAL },
-    { { "end_turn", 8 }, "stop", FINISH_NORMAL },
-    { { "stop_sequence", 13 }, "stop", FINISH_NORMAL },
-    { { "max_tokens", 10 }, "length", FINISH_NORMAL },
-    { { "max_length", 10 }, "length", FINISH_NORMAL },
-    { { "model_length", 12 }, "length", FINISH_NORMAL },
-    { { "tool_use", 8 }, "tool_calls", FINISH_NORMAL },
-    { { "refusal", 7 }, "content_filter", FINISH_FILTER },
-    { { "abort", 5 }, "abort", FINISH_ABORT },
-    { { "error", 5 }, "error", FINISH_ABORT },
-    { { "insufficient_system_resource", 28 }, "insufficient_system_resource", FINISH_ABORT },
+    { STR("stop"), "stop", FINISH_NORMAL },
+    { STR("length"), "length", FINISH_NORMAL },
+    { STR("tool_calls"), "tool_calls", FINISH_NORMAL },
+    { STR("content_filter"), "content_filter", FINISH_FILTER },
+    { STR("function_call"), "function_call", FINISH_NORMAL },
+    { STR(""), "", FINISH_GOES_ON },
+    { STR("eos"), "stop", FINISH_NORMAL },
+    { STR("eos_token"), "stop", FINISH_NORMAL },
+    { STR("end_turn"), "stop", FINISH_NORMAL },
+    { STR("stop_sequence"), "stop", FINISH_NORMAL },
+    { STR("max_tokens"), "length", FINISH_NORMAL },
+    { STR("max_length"), "length", FINISH_NORMAL },
+    { STR("model_length"), "length", FINISH_NORMAL },
+    { STR("tool_use"), "tool_calls", FINISH_NORMAL },
+    { STR("refusal"), "content_filter", FINISH_FILTER },
+    { STR("abort"), "abort", FINISH_ABORT },
+    { STR("error"), "error", FINISH_ABORT },
+    { STR("insufficient_system_resource"), "insufficient_system_resource", FINISH_ABORT },
 };
 
 struct finish_verdict {
@@ -94,15 +94,19 @@ static void write_speech(struct speech *sp, struct voice *v, struct buf *out, bo
 void choice_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct str choice,
                     size_t position, struct choice_facts *out)
 {
-    const char *speech_name = sp->is_delta ? "delta" : "message";
-    struct finish_verdict finish = judge_choice(sp, choice);
+    struct str speech_name = sp->is_delta ? STR("delta") : STR("message");
+    /* Only what may be held back asks beforehand whether this is the end. */
+    bool looks_ahead = !sp->is_delta || !think_is_off(&v->think);
+    struct finish_verdict finish = { STR_NONE, FINISH_GOES_ON };
+    if (looks_ahead)
+        finish = judge_choice(sp, choice);
     bool is_last = !sp->is_delta || finish.name.at;
     bool has_index = false, has_speech = false, has_finish = false;
     struct splice_object o;
 
     splice_walk(&o, s, choice);
     while (splice_next(&o)) {
-        if (str_is(o.key, speech_name)) {
+        if (key_is(o.key, speech_name)) {
             has_speech = json_kind(o.value) == JSON_OBJECT;
             if (has_speech)
                 speech_rewrite(sp, v, s, o.value, is_last);
@@ -110,6 +114,8 @@ void choice_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct
                 splice_drop(&o);
         } else if (KEY_IS(o.key, "finish_reason")) {
             has_finish = true;
+            if (!looks_ahead)
+                finish = judge_finish(o.value);
             edit_finish(&o, finish.name);
         } else if (KEY_IS(o.key, "index")) {
             has_index = json_kind(o.value) == JSON_NUMBER;
@@ -120,7 +126,7 @@ void choice_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct
     if (!has_index)
         buf_add_i64(splice_add_open(&o, "index"), (int64_t)position);
     if (!has_speech)
-        write_speech(sp, v, splice_add_open(&o, speech_name), is_last);
+        write_speech(sp, v, splice_add_open(&o, speech_name.at), is_last);
     if (!has_finish)
         write_finish(splice_add_open(&o, "finish_reason"), finish.name);
 

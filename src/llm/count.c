@@ -116,8 +116,7 @@ static void add_message(struct token_counter *c, struct str message)
     struct str raw, value;
     json_iter_init(&it, message);
     while (json_next_member(&it, &raw, &value)) {
-        struct key_scratch scratch;
-        struct str key = key_text(raw, &scratch);
+        struct key key = key_of(raw);
         if (KEY_IS(key, "content"))
             add_content(c, value);
         else if (!json_is_null(value))

@@ -27,10 +27,10 @@ static struct str skip_markup(struct str rest)
     static const struct {
         struct str open, close;
     } blocks[] = {
-        { { "<!--", 4 }, { "-->", 3 } },
-        { { "<script", 7 }, { "</script>", 9 } },
-        { { "<style", 6 }, { "</style>", 8 } },
-        { { "<", 1 }, { ">", 1 } },
+        { STR("<!--"), STR("-->") },
+        { STR("<script"), STR("</script>") },
+        { STR("<style"), STR("</style>") },
+        { STR("<"), STR(">") },
     };
     size_t i = 0;
     while (!str_eq_nocase(str_first(rest, blocks[i].open.len), blocks[i].open))

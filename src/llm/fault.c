@@ -1,5 +1,7 @@
 #include "llm/fault.h"
 
+#include "llm/key.h"
+
 bool fault_is_set(struct str error)
 {
     switch (json_kind(error)) {
@@ -14,10 +16,19 @@ bool fault_is_set(struct str error)
 
 bool fault_is_error(struct str document)
 {
-    if (fault_is_set(json_get(document, "error")) ||
-        str_is(json_get(document, "object"), "\"error\""))
-        return true;
-    bool has_result = json_get(document, "choices").at || json_get(document, "data").at;
-    return !has_result && (fault_is_set(json_get(document, "detail")) ||
-                           fault_is_set(json_get(document, "message")));
+    struct json_iter it;
+    struct str raw, value;
+    bool has_result = false, has_message = false;
+    json_iter_init(&it, document);
+    while (json_next_member(&it, &raw, &value)) {
+        struct key key = key_of(raw);
+        if (KEY_IS(key, "choices") || KEY_IS(key, "data"))
+            has_result = true;
+        else if (KEY_IS(key, "detail") || KEY_IS(key, "message"))
+            has_message |= fault_is_set(value);
+        else if (KEY_IS(key, "error") ? fault_is_set(value)
+                                      : KEY_IS(key, "object") && str_is(value, "\"error\""))
+            return true;
+    }
+    return has_message && !has_result;
 }

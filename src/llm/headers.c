@@ -111,13 +111,13 @@ static const struct limit_header {
     struct str name;
     limit_fn *read;
 } limit_headers[] = {
-    { { "apim-request-id", 15 }, read_apim_request_id },
-    { { "retry-after", 11 }, read_retry_after },
-    { { "retry-after-ms", 14 }, read_retry_after_ms },
-    { { "x-ms-region", 11 }, read_region },
-    { { "x-ratelimit-remaining-requests", 30 }, read_remaining_requests },
-    { { "x-ratelimit-remaining-tokens", 28 }, read_remaining_tokens },
-    { { "x-request-id", 12 }, read_request_id },
+    { STR("apim-request-id"), read_apim_request_id },
+    { STR("retry-after"), read_retry_after },
+    { STR("retry-after-ms"), read_retry_after_ms },
+    { STR("x-ms-region"), read_region },
+    { STR("x-ratelimit-remaining-requests"), read_remaining_requests },
+    { STR("x-ratelimit-remaining-tokens"), read_remaining_tokens },
+    { STR("x-request-id"), read_request_id },
 };
 
 void llm_limits_read(const struct http_head *head, int64_t now_ms, struct llm_limits *out)

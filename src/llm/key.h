@@ -1,32 +1,30 @@
 #ifndef HZ_LLM_KEY_H
 #define HZ_LLM_KEY_H
 /*
- * key - member names, decoded once per member and then compared as text.
- *
- * Comparing lengths first makes a chain of KEY_IS cheap; json_key_is would look for escapes each
- * time.
+ * key - a member's name, looked at once for escapes and then compared by length first, so that a
+ * chain of KEY_IS is cheap.
  */
 
 #include "wire/json.h"
 
-enum { KEY_ESCAPED_MAX = 128 };
-
-struct key_scratch {
-    char text[KEY_ESCAPED_MAX];
+struct key {
+    struct str text; /* between the quotes, escapes not resolved */
+    bool has_escape;
 };
 
-/* The name without quotes, escapes resolved; lives as long as the scratch and the document. A name
- * with escapes that is longer than any known one stays as it is. */
-static inline struct str key_text(struct str raw, struct key_scratch *scratch)
+static inline struct key key_of(struct str raw)
 {
-    if (raw.len < 2)
-        return STR_NONE;
-    struct str text = str_make(raw.at + 1, raw.len - 2);
-    if (str_find_char(text, '\\') == SIZE_MAX || text.len > KEY_ESCAPED_MAX)
-        return text;
-    return str_make(scratch->text, json_decode(text, scratch->text));
+    struct str text = raw.len < 2 ? STR_NONE : str_make(raw.at + 1, raw.len - 2);
+    return (struct key) { text, str_find_char(text, '\\') != SIZE_MAX };
 }
 
-#define KEY_IS(key, name) str_eq(key, STR(name))
+bool key_is_escaped(struct key key, struct str name);
+
+static inline bool key_is(struct key key, struct str name)
+{
+    return str_eq(key.text, name) || (key.has_escape && key_is_escaped(key, name));
+}
+
+#define KEY_IS(key, name) key_is(key, STR(name))
 
 #endif

@@ -24,11 +24,11 @@ static const char *max_tokens_name(const struct deployment *d, const struct dial
     return d->caps.max_tokens_field == MAX_TOKENS_OLD ? "max_tokens" : "max_completion_tokens";
 }
 
-static bool is_unwanted(const struct rewriting *w, struct str key)
+static bool is_unwanted(const struct rewriting *w, struct key key)
 {
     const struct capabilities *caps = &w->deployment->caps;
     for (size_t i = 0; i < caps->drop_params_len; i++) {
-        if (str_eq(key, caps->drop_params[i]))
+        if (key_is(key, caps->drop_params[i]))
             return true;
     }
     return KEY_IS(key, "stream_options") && w->request->is_stream && !w->asks_usage;
@@ -42,7 +42,7 @@ static void edit_max_tokens(struct rewriting *w, struct splice_object *o)
         splice_drop(o);
         return;
     }
-    if (!name || str_is(o->key, name))
+    if (!name || key_is(o->key, str_of(name)))
         return;
     if (!json_is_null(json_get(w->request->body, name))) {
         splice_drop(o);

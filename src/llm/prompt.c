@@ -112,8 +112,7 @@ static enum err check_message(struct checking *c, struct str message)
         return refuse_member(c, NULL, "must be an object with role and content");
     json_iter_init(&it, message);
     while (!err && json_next_member(&it, &raw, &value)) {
-        struct key_scratch scratch;
-        struct str key = key_text(raw, &scratch);
+        struct key key = key_of(raw);
         if (KEY_IS(key, "role")) {
             has_role = true;
             err = check_role(c, value);

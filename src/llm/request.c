@@ -99,50 +99,50 @@ static enum err read_encoding_format(struct reading *in, struct str value)
 /* Fields that we know; all others pass unseen. null stands for "not given", except where the field
  * is required. */
 static const struct field {
-    const char *name;
+    struct str name;
     unsigned operations;
     unsigned kinds;
     int64_t min, max; /* of whole numbers */
     member_fn *read;  /* or NULL: only the type is checked */
 } fields[] = {
-    { "dimensions", EMBEDDINGS_ONLY, KIND_WHOLE, 1, INT32_MAX, NULL },
-    { "encoding_format", EMBEDDINGS_ONLY, KIND_STRING, 0, 0, read_encoding_format },
-    { "frequency_penalty", CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
-    { "function_call", CHAT_ONLY, KIND_STRING | KIND_OBJECT, 0, 0, NULL },
-    { "functions", CHAT_ONLY, KIND_ARRAY, 0, 0, read_tools },
-    { "input", EMBEDDINGS_ONLY, KIND_STRING | KIND_ARRAY | KIND_REQUIRED, 0, 0, read_input },
-    { "logit_bias", CHAT_ONLY, KIND_OBJECT, 0, 0, NULL },
-    { "logprobs", CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
-    { "max_completion_tokens", CHAT_ONLY, KIND_WHOLE, 1, INT32_MAX, read_max_tokens },
-    { "max_tokens", CHAT_ONLY, KIND_WHOLE, 1, INT32_MAX, read_max_tokens },
-    { "messages", CHAT_ONLY, KIND_ARRAY | KIND_REQUIRED, 0, 0, read_messages },
-    { "metadata", CHAT_ONLY, KIND_OBJECT, 0, 0, NULL },
-    { "modalities", CHAT_ONLY, KIND_ARRAY, 0, 0, NULL },
-    { "model", BOTH, KIND_STRING, 0, 0, read_model },
-    { "n", CHAT_ONLY, KIND_WHOLE, 1, CHOICES_MAX, read_n },
-    { "parallel_tool_calls", CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
-    { "presence_penalty", CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
-    { "reasoning_effort", CHAT_ONLY, KIND_STRING, 0, 0, NULL },
-    { "response_format", CHAT_ONLY, KIND_OBJECT, 0, 0, read_response_format },
-    { "seed", CHAT_ONLY, KIND_WHOLE, INT64_MIN, INT64_MAX, NULL },
-    { "service_tier", CHAT_ONLY, KIND_STRING, 0, 0, NULL },
-    { "stop", CHAT_ONLY, KIND_STRING | KIND_ARRAY, 0, 0, NULL },
-    { "store", CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
-    { "stream", BOTH, KIND_BOOL, 0, 0, read_stream },
-    { "stream_options", CHAT_ONLY, KIND_OBJECT, 0, 0, read_stream_options },
-    { "temperature", CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
-    { "tool_choice", CHAT_ONLY, KIND_STRING | KIND_OBJECT, 0, 0, NULL },
-    { "tools", CHAT_ONLY, KIND_ARRAY, 0, 0, read_tools },
-    { "top_logprobs", CHAT_ONLY, KIND_WHOLE, 0, INT32_MAX, NULL },
-    { "top_p", CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
-    { "user", BOTH, KIND_STRING, 0, 0, NULL },
+    { STR("dimensions"), EMBEDDINGS_ONLY, KIND_WHOLE, 1, INT32_MAX, NULL },
+    { STR("encoding_format"), EMBEDDINGS_ONLY, KIND_STRING, 0, 0, read_encoding_format },
+    { STR("frequency_penalty"), CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
+    { STR("function_call"), CHAT_ONLY, KIND_STRING | KIND_OBJECT, 0, 0, NULL },
+    { STR("functions"), CHAT_ONLY, KIND_ARRAY, 0, 0, read_tools },
+    { STR("input"), EMBEDDINGS_ONLY, KIND_STRING | KIND_ARRAY | KIND_REQUIRED, 0, 0, read_input },
+    { STR("logit_bias"), CHAT_ONLY, KIND_OBJECT, 0, 0, NULL },
+    { STR("logprobs"), CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
+    { STR("max_completion_tokens"), CHAT_ONLY, KIND_WHOLE, 1, INT32_MAX, read_max_tokens },
+    { STR("max_tokens"), CHAT_ONLY, KIND_WHOLE, 1, INT32_MAX, read_max_tokens },
+    { STR("messages"), CHAT_ONLY, KIND_ARRAY | KIND_REQUIRED, 0, 0, read_messages },
+    { STR("metadata"), CHAT_ONLY, KIND_OBJECT, 0, 0, NULL },
+    { STR("modalities"), CHAT_ONLY, KIND_ARRAY, 0, 0, NULL },
+    { STR("model"), BOTH, KIND_STRING, 0, 0, read_model },
+    { STR("n"), CHAT_ONLY, KIND_WHOLE, 1, CHOICES_MAX, read_n },
+    { STR("parallel_tool_calls"), CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
+    { STR("presence_penalty"), CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
+    { STR("reasoning_effort"), CHAT_ONLY, KIND_STRING, 0, 0, NULL },
+    { STR("response_format"), CHAT_ONLY, KIND_OBJECT, 0, 0, read_response_format },
+    { STR("seed"), CHAT_ONLY, KIND_WHOLE, INT64_MIN, INT64_MAX, NULL },
+    { STR("service_tier"), CHAT_ONLY, KIND_STRING, 0, 0, NULL },
+    { STR("stop"), CHAT_ONLY, KIND_STRING | KIND_ARRAY, 0, 0, NULL },
+    { STR("store"), CHAT_ONLY, KIND_BOOL, 0, 0, NULL },
+    { STR("stream"), BOTH, KIND_BOOL, 0, 0, read_stream },
+    { STR("stream_options"), CHAT_ONLY, KIND_OBJECT, 0, 0, read_stream_options },
+    { STR("temperature"), CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
+    { STR("tool_choice"), CHAT_ONLY, KIND_STRING | KIND_OBJECT, 0, 0, NULL },
+    { STR("tools"), CHAT_ONLY, KIND_ARRAY, 0, 0, read_tools },
+    { STR("top_logprobs"), CHAT_ONLY, KIND_WHOLE, 0, INT32_MAX, NULL },
+    { STR("top_p"), CHAT_ONLY, KIND_NUMBER, 0, 0, NULL },
+    { STR("user"), BOTH, KIND_STRING, 0, 0, NULL },
 };
 
-static const struct field *find_field(struct str key, enum llm_operation operation)
+static const struct field *find_field(struct key key, enum llm_operation operation)
 {
     for (size_t i = 0; i < HZ_LEN(fields); i++) {
         bool is_meant = fields[i].operations & 1u << operation;
-        if (is_meant && str_is(key, fields[i].name))
+        if (is_meant && key_is(key, fields[i].name))
             return &fields[i];
     }
     return NULL;
@@ -152,11 +152,11 @@ static enum err read_member(struct reading *in, const struct field *f, struct st
 {
     if (json_is_null(value) && !(f->kinds & KIND_REQUIRED))
         return OK;
-    enum err err = refuse_other_kinds(in->fail, f->name, f->kinds, value);
+    enum err err = refuse_other_kinds(in->fail, f->name.at, f->kinds, value);
     int64_t number;
     bool is_whole = !err && f->kinds & KIND_WHOLE;
     if (is_whole && (!json_to_i64(value, &number) || number < f->min || number > f->max))
-        return refuse(in->fail, f->name, "must be a whole number from %lld to %lld",
+        return refuse(in->fail, f->name.at, "must be a whole number from %lld to %lld",
                       (long long)f->min, (long long)f->max);
     return err || !f->read ? err : f->read(in, value);
 }
@@ -183,8 +183,7 @@ enum err llm_request_read(struct arena *a, enum llm_operation operation, struct 
         return fail_set(fail, ERR_BAD_REQUEST, "the body must be a JSON object");
     json_iter_init(&it, out->body);
     while (json_next_member(&it, &raw, &value)) {
-        struct key_scratch scratch;
-        const struct field *f = find_field(key_text(raw, &scratch), operation);
+        const struct field *f = find_field(key_of(raw), operation);
         enum err err = f ? read_member(&in, f, value) : OK;
         if (err)
             return err;

@@ -18,7 +18,7 @@ static bool is_filled(struct str value)
     return json_kind(value) == JSON_STRING && value.len > 2;
 }
 
-static void count_text(struct speech *sp, struct str value)
+void speech_count(struct speech *sp, struct str value)
 {
     if (!is_filled(value))
         return;
@@ -62,7 +62,8 @@ static void clear_scratch(struct speech *sp)
 static void rewrite_text(struct speech *sp, struct voice *v, struct splice_object *o, bool is_last)
 {
     if (think_is_off(&v->think)) {
-        count_text(sp, o->value);
+        sp->only_text = o->value;
+        speech_count(sp, o->value);
         return;
     }
     if (json_is_null(o->value) && !is_last)
@@ -136,7 +137,7 @@ static void rewrite_arguments(struct speech *sp, struct splice_object *o)
 {
     enum json_kind kind = json_kind(o->value);
     if (kind == JSON_STRING) {
-        count_text(sp, o->value);
+        speech_count(sp, o->value);
         return;
     }
     splice_open(o->splice, o->value);
@@ -156,7 +157,7 @@ static void rewrite_function(struct speech *sp, struct splice *s, struct str fun
         if (KEY_IS(o.key, "arguments"))
             rewrite_arguments(sp, &o);
         else if (KEY_IS(o.key, "name"))
-            count_text(sp, o.value);
+            speech_count(sp, o.value);
         else if (KEY_IS(o.key, "call_id") && json_is_null(o.value))
             splice_drop(&o);
     }
@@ -230,10 +231,11 @@ static void rewrite_member(struct speech *sp, struct voice *v, struct splice_obj
     } else if (KEY_IS(o->key, "audio")) {
         sp->has_content |= json_kind(o->value) == JSON_OBJECT;
     } else if (KEY_IS(o->key, "reasoning_content") || KEY_IS(o->key, "refusal")) {
-        count_text(sp, o->value);
+        sp->only_text = o->value;
+        speech_count(sp, o->value);
     } else if (KEY_IS(o->key, "reasoning") && !is_filled(json_get(o->object, "reasoning_content"))) {
         /* Servers that changed the name send both. */
-        count_text(sp, o->value);
+        speech_count(sp, o->value);
     }
 }
 
@@ -246,14 +248,18 @@ void speech_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct
         looks_for_tags = false;
         v->think.state = THINK_OFF;
     }
+    size_t members = 0;
+    sp->only_text = STR_NONE;
     splice_walk(&o, s, object);
-    while (splice_next(&o)) {
+    for (; splice_next(&o); members++) {
         /* An empty one would stand beside the one that the tags give. */
         if (looks_for_tags && KEY_IS(o.key, "reasoning_content"))
             splice_drop(&o);
         else
             rewrite_member(sp, v, &o, is_last);
     }
+    if (members != 1)
+        sp->only_text = STR_NONE;
     struct str rest = is_last && !think_is_off(&v->think) ? speech_rest(sp, v) : STR_NONE;
     if (rest.len)
         splice_add_members(&o, rest);

@@ -29,6 +29,7 @@ struct speech {
     bool is_delta;
     struct token_counter tokens;
     bool has_content; /* set when something came that a client would show or run */
+    struct str only_text; /* the string, if the last speech was a single one of plain text */
     /* Scratch. */
     struct buf text;
     struct buf reasoning;
@@ -36,6 +37,8 @@ struct speech {
 };
 
 void speech_fini(struct speech *sp);
+/* Plain text that passes unchanged: a JSON string. */
+void speech_count(struct speech *sp, struct str value);
 /* is_last: nothing follows, so what was held back comes out. */
 void speech_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct str object, bool is_last);
 /* The members that hold what was held back, "" if there is none: `"content":"<th"` */

@@ -59,7 +59,7 @@ bool splice_next(struct splice_object *o)
         o->value = STR_NONE;
         return false;
     }
-    o->key = key_text(o->raw_key, &o->scratch);
+    o->key = key_of(o->raw_key);
     return true;
 }
 

@@ -31,12 +31,11 @@ struct splice_object {
     struct str object;
     struct json_iter it;
     struct str raw_key; /* of the current member */
-    struct str key;     /* decoded */
+    struct key key;
     struct str value;
     const char *kept_end; /* end of the last member that stays, or NULL */
     bool is_dropped;
     bool has_added;
-    struct key_scratch scratch;
 };
 
 void splice_walk(struct splice_object *o, struct splice *s, struct str object);

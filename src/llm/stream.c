@@ -5,6 +5,7 @@
 #include "llm/envelope.h"
 #include "llm/fault.h"
 #include "llm/tally.h"
+#include "llm/twin.h"
 
 enum { ID_MAX = 256 };
 
@@ -23,6 +24,7 @@ struct llm_stream {
     struct str response_model;
 
     struct speech speech;
+    struct twin twin;
     struct voice *voices; /* by index of the choice */
     size_t voices_len;
     struct usage usage;
@@ -43,6 +45,7 @@ struct event {
     bool has_choices;  /* the member stands there, even if empty */
     bool is_error;
     bool is_aborted;   /* the provider gave its answer up */
+    bool is_finish;
     bool is_unreadable;
 };
 
@@ -66,6 +69,7 @@ void llm_stream_destroy(struct llm_stream *s)
     if (!s)
         return;
     speech_fini(&s->speech);
+    twin_fini(&s->twin);
     buf_fini(&s->usage_text);
     mem_free(s->voices);
     arena_fini(&s->arena);
@@ -101,6 +105,7 @@ static void read_choice(struct llm_stream *s, struct event *e, struct str choice
     if (facts.finish_reason.at && !s->finish_reason.at)
         s->finish_reason = arena_str(&s->arena, str_first(facts.finish_reason, ID_MAX));
     e->is_aborted |= facts.is_aborted;
+    e->is_finish |= facts.finish_reason.at != NULL;
 }
 
 static void read_choices(struct llm_stream *s, struct event *e, struct str choices)
@@ -207,13 +212,36 @@ static enum llm_stream_kind judge_event(struct llm_stream *s, const struct event
     return s->speech.has_content ? LLM_EVENT_CONTENT : LLM_EVENT_NOTHING;
 }
 
+/* Nothing but text of one choice, and nothing changed: the next one may be its twin. A choice whose
+ * tags are still looked for is not asked here, because its text is never taken as plain. */
+static void learn_twin(struct llm_stream *s, const struct event *e, struct str data)
+{
+    bool is_plain = e->choices == 1 && e->splice.edits == 0 && !e->is_finish && !e->has_usage;
+    if (is_plain && json_kind(s->speech.only_text) == JSON_STRING)
+        twin_set(&s->twin, data, s->speech.only_text);
+}
+
+static enum llm_stream_kind pass_twin(struct llm_stream *s, struct str data, struct str text,
+                                      struct buf *out)
+{
+    s->speech.has_content = false;
+    speech_count(&s->speech, text);
+    buf_reserve(out, data.len + STR("data: \n\n").len);
+    buf_add(out, STR("data: "));
+    buf_add(out, data);
+    buf_add(out, STR("\n\n"));
+    return s->speech.has_content ? LLM_EVENT_CONTENT : LLM_EVENT_NOTHING;
+}
+
 enum llm_stream_kind llm_stream_event(struct llm_stream *s, struct str data, struct buf *out)
 {
-    struct event e = { 0 };
     struct fail ignored;
+    struct str text;
     size_t mark = out->len;
 
     data = json_trim(data);
+    if (twin_matches(&s->twin, data, &text))
+        return pass_twin(s, data, text, out);
     if (str_starts(data, STR("[DONE]"))) {
         s->is_done = true;
         return LLM_EVENT_DONE;
@@ -224,14 +252,17 @@ enum llm_stream_kind llm_stream_event(struct llm_stream *s, struct str data, str
     if (data.at[0] != '{' || json_check(data, &ignored))
         return LLM_EVENT_GARBAGE;
 
+    struct event e = { 0 };
     s->speech.has_content = false;
     rewrite_event(s, &e, data, out);
     enum llm_stream_kind kind = judge_event(s, &e, data);
     bool is_shown = e.choices > 0 && (kind == LLM_EVENT_CONTENT || kind == LLM_EVENT_NOTHING);
-    if (is_shown)
-        remember_envelope(s, &e.envelope);
-    else
+    if (!is_shown) {
         out->len = mark;
+        return kind;
+    }
+    remember_envelope(s, &e.envelope);
+    learn_twin(s, &e, data);
     return kind;
 }
 

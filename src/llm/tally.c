@@ -29,7 +29,7 @@ static void read_input_details(struct tally *t, struct str details)
     t->cache_write = HZ_MAX(t->cache_write, number_of(json_get(details, "cache_write_tokens")));
 }
 
-static void read_member(struct tally *t, struct str key, struct str value)
+static void read_member(struct tally *t, struct key key, struct str value)
 {
     if (KEY_IS(key, "prompt_tokens") || KEY_IS(key, "input_tokens"))
         set_number(value, &t->input, &t->has_input);
@@ -53,10 +53,8 @@ bool tally_read(struct str object, struct usage *out)
     if (json_kind(object) != JSON_OBJECT)
         return false;
     json_iter_init(&it, object);
-    while (json_next_member(&it, &raw, &value)) {
-        struct key_scratch scratch;
-        read_member(&t, key_text(raw, &scratch), value);
-    }
+    while (json_next_member(&it, &raw, &value))
+        read_member(&t, key_of(raw), value);
     if (!t.has_input && !t.has_output)
         return false;
     if (!t.has_input && t.has_total)

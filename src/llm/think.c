@@ -5,8 +5,8 @@ struct outputs {
     struct buf *answer;
 };
 
-static const struct str start_tag = { "<think>", 7 };
-static const struct str end_tag = { "</think>", 8 };
+static const struct str start_tag = STR("<think>");
+static const struct str end_tag = STR("</think>");
 
 void think_init(struct think *t, enum reasoning_format format)
 {

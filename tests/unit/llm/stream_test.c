@@ -71,6 +71,33 @@ TEST(chunks_in_order_are_copied_byte_for_byte)
     close_stream(c);
 }
 
+/* The second chunk may take the short way; what it brings must not depend on that. */
+TEST(a_chunk_that_only_resembles_the_former_one_is_read_in_full)
+{
+    static const struct {
+        const char *data, *out;
+        enum llm_stream_kind kind;
+        int64_t estimate;
+    } cases[] = {
+        { CHUNK("{\"content\":\"efgh\"}", "null"), LINE(CHUNK("{\"content\":\"efgh\"}", "null")), LLM_EVENT_CONTENT, 2 },
+        { CHUNK("{\"content\":\"\"}", "null"), LINE(CHUNK("{\"content\":\"\"}", "null")), LLM_EVENT_NOTHING, 1 },
+        { CHUNK("{\"content\":\"\\n\\\"\"}", "null"), LINE(CHUNK("{\"content\":\"\\n\\\"\"}", "null")), LLM_EVENT_CONTENT, 2 },
+        { CHUNK("{\"content\":\"\\x\"}", "null"), "", LLM_EVENT_GARBAGE, 1 },
+        { CHUNK("{\"content\":\"\xC3\"}", "null"), "", LLM_EVENT_GARBAGE, 1 },
+        { CHUNK("{\"content\":\"a\",\"tool_calls\":null}", "null"), LINE(CHUNK("{\"content\":\"a\"}", "null")), LLM_EVENT_CONTENT, 2 },
+        { CHUNK("{\"content\":null}", "null"), LINE(CHUNK("{\"content\":null}", "null")), LLM_EVENT_NOTHING, 1 },
+        { CHUNK("{\"content\":\"a\"}", "\"eos\""), LINE(CHUNK("{\"content\":\"a\"}", "\"stop\"")), LLM_EVENT_CONTENT, 2 },
+        { CHUNK("{\"content\":\"a\"}", "null") "x", "", LLM_EVENT_GARBAGE, 1 },
+    };
+    for (size_t i = 0; i < HZ_LEN(cases); i++) {
+        struct case_stream *c = open_stream(DIALECT_OPENAI, REASONING_NONE, false);
+        PASSES(c, LLM_EVENT_CONTENT, CHUNK("{\"content\":\"abcd\"}", "null"));
+        check_event(c, cases[i].data, cases[i].kind, cases[i].out);
+        CHECK_EQ(answer_of(c).output_estimate, cases[i].estimate);
+        close_stream(c);
+    }
+}
+
 TEST(usage_goes_out_last_and_once_to_a_client_that_asked)
 {
     struct case_stream *c = open_stream(DIALECT_OPENAI, REASONING_NONE, true);
@@ -328,6 +355,7 @@ TEST(garbage_is_told_from_what_is_merely_empty)
 }
 
 RUN_TESTS(T(chunks_in_order_are_copied_byte_for_byte),
+          T(a_chunk_that_only_resembles_the_former_one_is_read_in_full),
           T(usage_goes_out_last_and_once_to_a_client_that_asked),
           T(usage_in_chunks_of_content_is_hidden_from_a_client_that_did_not_ask),
           T(missing_usage_is_counted_for_a_client_that_asked),
