@@ -319,7 +319,7 @@ static enum err send_ending(struct stream_out *s)
         chunk_begin(s, i);
         err = chunk_end(s, &s->answer->choices[i]);
     }
-    if (!err && answer_has_filter(c))
+    if (!err && c->dialect == DIALECT_AZURE_OPENAI)
         err = send_late_filter(s);
     bool has_usage = c->wants_usage && c->dialect != DIALECT_FOUNDRY_MODELS &&
                      !c->behave.no_usage && !c->behave.usage_side;

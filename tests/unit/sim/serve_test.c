@@ -41,8 +41,10 @@ static void play_with(void (*play)(struct world *w), struct sim_server_options o
     CHECK_OK(sim_server_open(w.loop, &options, &w.sim, &fail));
     CHECK_OK(resolver_create(w.loop, &w.resolver));
     w.client = http_client_create(w.loop, &(struct http_client_options) { .resolver = w.resolver });
+    task_set_stack_painting(w.loop, true);
     task_spawn(w.loop, "play", world_task, &w);
     loop_run(w.loop);
+    CHECK(task_stack_peak(w.loop) < TASK_STACK_BYTES / 2);
     http_client_destroy(w.client);
     resolver_destroy(w.resolver);
     sim_server_close(w.sim);
