@@ -1,5 +1,6 @@
 #include "llm/embedding.h"
 
+#include "llm/fault.h"
 #include "llm/splice.h"
 #include "llm/tally.h"
 #include "wire/base64.h"
@@ -158,11 +159,13 @@ enum err embedding_read(struct arena *a, const struct llm_request *r, const stru
     struct vectors in = { .arena = a, .wants_base64 = r->wants_base64 };
     struct splice s;
     struct splice_object o;
+    struct fault fault = { 0 };
     size_t items = 0;
 
     splice_init(&s, body, out);
     splice_walk(&o, &s, body);
     while (splice_next(&o)) {
+        fault_look(&fault, o.key, o.value);
         if (KEY_IS(o.key, "data")) {
             items = json_len(o.value);
             convert_all(&in, &s, o.value);
@@ -178,6 +181,8 @@ enum err embedding_read(struct arena *a, const struct llm_request *r, const stru
     buf_fini(&in.bytes);
     /* Embeddings have no output tokens, whatever a total may suggest. */
     answer->usage.output_tokens = 0;
+    if (fault_found(&fault))
+        return fault_refuse(a, d, body, fail);
     if (in.len == 0 || in.len != items || in.is_broken)
         return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' sent no readable embeddings",
                         STR_ARG(d->provider->name));

@@ -1,8 +1,9 @@
 #include "llm/fault.h"
 
-#include "llm/key.h"
+#include "llm/excerpt.h"
 
-bool fault_is_set(struct str error)
+/* As SDKs judge it: null, false, "", 0, [] and {} are no error. */
+static bool is_set(struct str error)
 {
     switch (json_kind(error)) {
     case JSON_BOOL: return json_is_true(error);
@@ -14,21 +15,23 @@ bool fault_is_set(struct str error)
     }
 }
 
-bool fault_is_error(struct str document)
+void fault_look(struct fault *f, struct key key, struct str value)
 {
-    struct json_iter it;
-    struct str raw, value;
-    bool has_result = false, has_message = false;
-    json_iter_init(&it, document);
-    while (json_next_member(&it, &raw, &value)) {
-        struct key key = key_of(raw);
-        if (KEY_IS(key, "choices") || KEY_IS(key, "data"))
-            has_result = true;
-        else if (KEY_IS(key, "detail") || KEY_IS(key, "message"))
-            has_message |= fault_is_set(value);
-        else if (KEY_IS(key, "error") ? fault_is_set(value)
-                                      : KEY_IS(key, "object") && str_is(value, "\"error\""))
-            return true;
-    }
-    return has_message && !has_result;
+    if (KEY_IS(key, "choices") || KEY_IS(key, "data"))
+        f->has_result = true;
+    else if (KEY_IS(key, "error"))
+        f->has_error |= is_set(value);
+    else if (KEY_IS(key, "object"))
+        f->has_error |= str_is(value, "\"error\"");
+    else if (KEY_IS(key, "detail") || KEY_IS(key, "message"))
+        f->has_message |= is_set(value);
+}
+
+enum err fault_refuse(struct arena *a, const struct deployment *d, struct str body, struct fail *fail)
+{
+    struct llm_error error;
+    llm_error_read(a, 0, body, &error);
+    error.message = excerpt_cut(error.message, EXCERPT_MAX);
+    return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' answered 200 with an error: %.*s",
+                    STR_ARG(d->provider->name), STR_ARG(error.message));
 }

@@ -12,6 +12,7 @@ struct answer_reading {
     struct envelope envelope;
     enum reasoning_format reasoning;
     struct llm_answer *answer;
+    struct fault fault;
     const char *broken; /* what makes it no answer, or NULL */
     size_t choices;
 };
@@ -51,6 +52,7 @@ static void read_answer(struct answer_reading *in, struct str body, struct buf *
     splice_init(&s, body, out);
     splice_walk(&o, &s, body);
     while (splice_next(&o)) {
+        fault_look(&in->fault, o.key, o.value);
         if (envelope_take(&in->envelope, &o))
             continue;
         if (KEY_IS(o.key, "choices"))
@@ -83,19 +85,20 @@ static enum err read_chat(struct arena *a, const struct deployment *d,
     answer->response_model = arena_str(a, json_to_str(a, in.envelope.seen_model));
     answer->output_estimate = token_count_total(&in.speech.tokens);
     speech_fini(&in.speech);
+    if (fault_found(&in.fault))
+        return fault_refuse(a, d, body, fail);
     if (!in.broken)
         return OK;
     return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' sent %s", STR_ARG(d->provider->name),
                     in.broken);
 }
 
-/* Why this 200 is no answer, seen from outside. */
-static enum err refuse_body(struct arena *a, const struct deployment *d, struct str body,
-                            struct fail *fail)
+/* What shows that this 200 is no answer before it is read. */
+static enum err check_body(struct arena *a, const struct deployment *d, struct str body,
+                           struct fail *fail)
 {
     struct str name = d->provider->name;
     struct fail reason = { 0 };
-    struct llm_error error;
     if (body.len == 0)
         return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' answered 200 with an empty body",
                         STR_ARG(name));
@@ -107,12 +110,7 @@ static enum err refuse_body(struct arena *a, const struct deployment *d, struct 
     if (json_check(body, &reason))
         return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' answered 200 with bad JSON: %s",
                         STR_ARG(name), reason.text);
-    if (!fault_is_error(body))
-        return OK;
-    llm_error_read(a, 0, body, &error);
-    error.message = excerpt_cut(error.message, EXCERPT_MAX);
-    return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' answered 200 with an error: %.*s",
-                    STR_ARG(name), STR_ARG(error.message));
+    return OK;
 }
 
 enum err llm_answer_read(struct arena *a, const struct llm_request *r, const struct deployment *d,
@@ -122,7 +120,7 @@ enum err llm_answer_read(struct arena *a, const struct llm_request *r, const str
     size_t mark = out->len;
     *answer = (struct llm_answer) { 0 };
     body = json_trim(body);
-    enum err err = refuse_body(a, d, body, fail);
+    enum err err = check_body(a, d, body, fail);
     if (!err && r->operation == LLM_CHAT)
         err = read_chat(a, d, options, body, out, answer, fail);
     else if (!err)

@@ -1,5 +1,6 @@
 #include "llm/llm.h"
 
+#include "base/mem.h"
 #include "llm/dialect.h"
 #include "llm/replay.h"
 #include "wire/url.h"
@@ -197,11 +198,20 @@ static enum err build_headers(struct arena *a, const struct llm_request *r, cons
     if (!is_header_text(p->key))
         return fail_set(fail, ERR_CONFIG, "the key of provider '%.*s' holds a line break",
                         STR_ARG(p->name));
-    *out = arena_printf(a, "content-type: application/json\r\naccept: %s\r\n%s%s%.*s%s",
-                        r->is_stream ? "text/event-stream" : "application/json",
-                        dialect->drops_extra ? "extra-parameters: drop\r\n" : "",
-                        p->key.len == 0 ? "" : is_bearer ? "authorization: Bearer " : "api-key: ",
-                        STR_ARG(p->key), p->key.len ? "\r\n" : "");
+    struct buf headers = { 0 };
+    buf_reserve(&headers, 128 + p->key.len);
+    buf_add(&headers, STR("content-type: application/json\r\naccept: "));
+    buf_add(&headers, r->is_stream ? STR("text/event-stream\r\n") : STR("application/json\r\n"));
+    if (dialect->drops_extra)
+        buf_add(&headers, STR("extra-parameters: drop\r\n"));
+    if (p->key.len) {
+        buf_add(&headers, is_bearer ? STR("authorization: Bearer ") : STR("api-key: "));
+        buf_add(&headers, p->key);
+        buf_add(&headers, STR("\r\n"));
+    }
+    *out = arena_str(a, buf_str(&headers));
+    mem_wipe(headers.at, headers.len);
+    buf_fini(&headers);
     return OK;
 }
 

@@ -42,8 +42,7 @@ struct event {
     struct splice splice;
     size_t choices;
     bool has_usage;
-    bool has_choices;  /* the member stands there, even if empty */
-    bool is_error;
+    struct fault fault;
     bool is_aborted;   /* the provider gave its answer up */
     bool is_finish;
     bool is_unreadable;
@@ -112,7 +111,6 @@ static void read_choices(struct llm_stream *s, struct event *e, struct str choic
 {
     struct json_iter it;
     struct str choice;
-    e->has_choices = true;
     json_iter_init(&it, choices);
     while (json_next_element(&it, &choice))
         read_choice(s, e, choice);
@@ -139,14 +137,13 @@ static void read_usage(struct llm_stream *s, struct event *e, struct splice_obje
 
 static void read_member(struct llm_stream *s, struct event *e, struct splice_object *o)
 {
+    fault_look(&e->fault, o->key, o->value);
     if (envelope_take(&e->envelope, o))
         return;
     if (KEY_IS(o->key, "choices"))
         read_choices(s, e, o->value);
     else if (KEY_IS(o->key, "usage"))
         read_usage(s, e, o);
-    else if (KEY_IS(o->key, "error"))
-        e->is_error |= fault_is_set(o->value);
     else if (KEY_IS(o->key, "x_groq") && tally_read(json_get(o->value, "usage"), &s->usage))
         s->has_usage = e->has_usage = true;
 }
@@ -198,7 +195,7 @@ static enum llm_stream_kind read_error(struct llm_stream *s, struct str data)
 /* Whether the client sees the event at all, and what it means for the flow. */
 static enum llm_stream_kind judge_event(struct llm_stream *s, const struct event *e, struct str data)
 {
-    if (e->is_error)
+    if (fault_found(&e->fault) && !(e->has_usage && !e->fault.has_error))
         return read_error(s, data);
     if (e->is_aborted) {
         s->error = (struct llm_error) { .message = STR("the provider gave its answer up"),
@@ -207,8 +204,6 @@ static enum llm_stream_kind judge_event(struct llm_stream *s, const struct event
     }
     if (e->is_unreadable)
         return LLM_EVENT_GARBAGE;
-    if (!e->has_choices && !e->has_usage && fault_is_error(data))
-        return read_error(s, data);
     return s->speech.has_content ? LLM_EVENT_CONTENT : LLM_EVENT_NOTHING;
 }
 
