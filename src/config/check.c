@@ -5,13 +5,9 @@
 /* Where the value was written; the source itself when it is a default. */
 static struct origin place_of(const struct building *b, const struct node *root, const char *name)
 {
-    struct str rest = str_of(name);
-    const struct node *node = root;
-    while (node && rest.at)
-        node = document_get(node, str_cut(&rest, '.'));
-    if (node)
-        return node->origin;
-    return (struct origin) { arena_cstr(&b->config->arena, b->config->source), 0 };
+    const struct node *node = document_find(root, str_of(name));
+    return node ? node->origin
+                : (struct origin) { arena_cstr(&b->config->arena, b->config->source), 0 };
 }
 
 static void check_file(struct building *b, struct origin at, const char *name, struct str path)
@@ -73,7 +69,7 @@ static void check_router_key(struct building *b, const struct node *root)
     bool is_reference = str_starts(*key, STR("env:")) || str_starts(*key, STR("file:"));
     if (key->len == 0)
         return;
-    if (is_reference && !key_resolve(b, at, "auth.router_key", *key, key))
+    if (is_reference && (!key_resolve(b, at, "auth.router_key", *key, key) || b->skips_secrets))
         return;
     if (key->len < 16)
         problem(b->problems, at, "auth.router_key: too short to be safe; allowed: at least 16 characters");

@@ -160,7 +160,8 @@ static void load(struct loading *l)
     read_files(l);
     take_lists(l);
     read_options(l);
-    struct building b = { .config = c, .problems = &l->problems, .env = &l->env };
+    struct building b = { .config = c, .problems = &l->problems, .env = &l->env,
+                           .skips_secrets = l->sources->skips_secrets };
     check_options(&b, l->root);
     struct price_list *prices = read_prices(l);
     b.prices = prices;

@@ -121,6 +121,7 @@ struct config_sources {
     const char *directory;        /* where .env files are looked for; NULL: the current one */
     const char *const *env;       /* "NAME=value" strings, NULL-terminated (environ) */
     const char *const *overrides; /* "server.listen=127.0.0.1:9090", NULL-terminated, or NULL */
+    bool skips_secrets; /* references to keys are not read: for commands that call no provider */
 };
 
 /* NULL on errors: `errors` then holds one line each: FILE:LINE: what is wrong; what is allowed. */

@@ -36,6 +36,20 @@ struct node *document_get(const struct node *map, struct str key)
     return NULL;
 }
 
+const struct node *document_find(const struct node *map, struct str name)
+{
+    const struct node *node = map;
+    while (node && name.at)
+        node = document_get(node, str_cut(&name, '.'));
+    return node;
+}
+
+struct origin document_place(const struct node *map, const char *name)
+{
+    const struct node *node = document_find(map, str_of(name));
+    return node ? node->origin : map->origin;
+}
+
 static void append(struct node *parent, struct node *child)
 {
     if (parent->last)

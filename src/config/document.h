@@ -32,6 +32,10 @@ struct node *document_parse(struct arena *a, struct str text, const char *file,
 
 /* Child of a map, or NULL; also NULL when `map` is NULL or no map. */
 struct node *document_get(const struct node *map, struct str key);
+/* The same for a dotted name. */
+const struct node *document_find(const struct node *map, struct str name);
+/* Where the value of a dotted name stands; the map's own place when it is absent. */
+struct origin document_place(const struct node *map, const char *name);
 /* Takes the child out of the map; NULL when there is none. */
 struct node *document_take(struct node *map, struct str key);
 /* Lays `over` upon `under`: maps merge, lists and scalars replace. */

@@ -229,10 +229,7 @@ static void read_level(struct field_table table, const struct reading *r, struct
 
 static bool is_given(const struct node *map, struct str name)
 {
-    struct str rest = name;
-    const struct node *node = map;
-    while (rest.at && node)
-        node = document_get(node, str_cut(&rest, '.'));
+    const struct node *node = document_find(map, name);
     return node && !node->is_null;
 }
 

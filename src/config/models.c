@@ -120,9 +120,9 @@ static bool build_deployment(struct building *b, const struct node *item,
     size_t before = b->problems->count;
     fields_preset(deployment_fields, a, &entry);
     fields_read(deployment_fields, &r, item, &entry);
-    check_price(b, item->origin, &entry.price.price);
+    check_price(b, document_place(item, "price_usd_per_mtok"), &entry.price.price);
     if (entry.provider.len)
-        d->provider = find_provider(b, item->origin, entry.provider);
+        d->provider = find_provider(b, document_place(item, "provider"), entry.provider);
     if (!d->provider || before != b->problems->count)
         return false;
     d->name = entry.name.len ? entry.name : d->model->name;
@@ -135,7 +135,7 @@ static bool build_deployment(struct building *b, const struct node *item,
     read_capabilities(b, entry.capabilities, &d->caps);
     if (entry.prefill >= 0)
         d->caps.accepts_prefill = entry.prefill == 1;
-    price_deployment(b, &(struct pricing) { model, &entry, item->origin }, d);
+    price_deployment(b, &(struct pricing) { model, &entry, document_place(item, "price_as") }, d);
     warn_unpriced(b, d);
     return before == b->problems->count;
 }
@@ -196,7 +196,7 @@ static void build_one(struct building *b, const struct node *item, struct model 
     }
     fields_preset(model_fields, a, &entry);
     fields_read(model_fields, &r, item, &entry);
-    check_price(b, item->origin, &entry.price.price);
+    check_price(b, document_place(item, "price_usd_per_mtok"), &entry.price.price);
     *out = entry.model;
     if (out->name.len)
         check_model(b, item, out);

@@ -11,7 +11,7 @@ static const struct field options[] = {
     { "server.listen", FIELD_ADDRESS, AT(server.listen_host), MORE(server.listen_port),
       .preset = "127.0.0.1:8080",
       .help = "Address and port on which clients are served; port 0 takes any free one." },
-    { "server.loops", FIELD_INT, AT(server.loops), RANGE(0, 256), .preset = "0",
+    { "server.loops", FIELD_INT, AT(server.loops), RANGE(0, 64), .preset = "0",
       .alias = "ROUTER_WORKERS", .help = "Event loop threads; 0 means one a processor core." },
     { "server.region", FIELD_TEXT, AT(server.region), .preset = "local", .alias = "AWS_REGION",
       .help = "Where this process runs: stands in /health, in answers and in the ledger." },

@@ -46,36 +46,50 @@ static bool key_from_file(struct building *b, struct origin at, const char *fiel
     return true;
 }
 
+static bool key_from_variable(struct building *b, struct origin at, const char *field,
+                              struct str name, struct str *out)
+{
+    struct arena *a = &b->config->arena;
+    const struct variable *var = environment_get(b->env, name);
+    if (!var) {
+        problem(b->problems, at, "%s: the environment variable %.*s is not set", field,
+                STR_ARG(problem_quote(a, name)));
+        return false;
+    }
+    *out = arena_str(a, str_trim(var->value));
+    return true;
+}
+
+static bool refuse_reference(struct building *b, struct origin at, const char *field, struct str ref)
+{
+    bool is_cloud = str_is(ref, "identity") || str_starts(ref, STR("aws-secret:"));
+    problem(b->problems, at, "%s: %s; allowed: env:NAME, file:PATH", field,
+            is_cloud ? "identity and aws-secret: come with cloud secrets, in a later release"
+                     : "not a reference to a key (its text is not shown: it may be a key)");
+    return false;
+}
+
 bool key_resolve(struct building *b, struct origin at, const char *field, struct str ref,
                  struct str *out)
 {
-    struct arena *a = &b->config->arena;
-    struct str name = ref;
+    struct str name = ref, key = STR_NONE;
     struct str way = str_cut(&name, ':');
-    if (str_is(way, "env") && name.len) {
-        const struct variable *var = environment_get(b->env, name);
-        if (!var) {
-            problem(b->problems, at, "%s: the environment variable %.*s is not set", field,
-                    STR_ARG(problem_quote(a, name)));
-            return false;
-        }
-        *out = arena_str(a, str_trim(var->value));
-    } else if (str_is(way, "file") && name.len) {
-        if (!key_from_file(b, at, field, name, out))
-            return false;
-    } else {
-        bool is_cloud = str_is(ref, "identity") || (str_is(way, "aws-secret") && name.len);
-        problem(b->problems, at, "%s: %s; allowed: env:NAME, file:PATH", field,
-                is_cloud ? "identity and aws-secret: come with cloud secrets, in a later release"
-                         : "not a reference to a key (its text is not shown: it may be a key)");
+    bool is_variable = str_is(way, "env"), is_file = str_is(way, "file");
+    *out = STR_NONE;
+    if ((!is_variable && !is_file) || name.len == 0)
+        return refuse_reference(b, at, field, ref);
+    if (b->skips_secrets)
+        return true;
+    if (!(is_variable ? key_from_variable : key_from_file)(b, at, field, name, &key))
+        return false;
+    if (!can_stand_in_header(key)) {
+        problem(b->problems, at,
+                "%s: what the reference names cannot be a key; allowed: 1 to %d visible ASCII characters",
+                field, KEY_LEN_MAX);
         return false;
     }
-    if (can_stand_in_header(*out))
-        return true;
-    problem(b->problems, at,
-            "%s: what the reference names cannot be a key; allowed: 1 to %d visible ASCII characters",
-            field, KEY_LEN_MAX);
-    return false;
+    *out = key;
+    return true;
 }
 
 static void read_url(struct building *b, struct origin at, struct provider *p)
@@ -124,8 +138,7 @@ static void read_key(struct building *b, struct origin at, struct provider *p)
                     provider_kind_name(p->kind));
         return;
     }
-    if (!key_resolve(b, at, "providers.key", p->key_ref, &p->key))
-        p->key = STR_NONE;
+    (void)key_resolve(b, at, "providers.key", p->key_ref, &p->key);
 }
 
 static void check_timeouts(struct building *b, struct origin at, const struct timeouts *t)
@@ -150,12 +163,12 @@ static void build_one(struct building *b, const struct node *item, struct provid
     if (before == b->problems->count) {
         p->dialect = entry.api < 0 ? kinds[p->kind].usual : (enum dialect)entry.api;
         if (!(kinds[p->kind].dialects & 1u << p->dialect))
-            problem(b->problems, item->origin, "providers.api: not for kind %s; allowed: %s",
+            problem(b->problems, document_place(item, "api"), "providers.api: not for kind %s; allowed: %s",
                     provider_kind_name(p->kind), kinds[p->kind].apis);
-        read_url(b, item->origin, p);
+        read_url(b, document_place(item, "base_url"), p);
         p->is_key_bearer = entry.auth < 0 ? prefers_bearer(p) : entry.auth == 1;
-        read_key(b, item->origin, p);
-        check_timeouts(b, item->origin, &p->timeouts);
+        read_key(b, document_place(item, "key"), p);
+        check_timeouts(b, document_place(item, "timeouts_ms"), &p->timeouts);
         if (p->region.len == 0)
             p->region = c->server.region;
         if (p->kind == PROVIDER_SIM && p->base_url.len == 0)

@@ -84,12 +84,12 @@ static bool is_language(struct str text)
 static void check_route(struct building *b, const struct node *item, const struct route *route)
 {
     if (route->language.len && !is_language(route->language))
-        problem(b->problems, item->origin,
+        problem(b->problems, document_place(item, "language"),
                 "routes.language: '%.*s' is no language code; allowed: two or three small letters (fr, en)",
                 STR_ARG(problem_quote(&b->config->arena, route->language)));
     for (size_t i = 0; i < route->models_len; i++) {
         if (route->models[i]->is_embedding)
-            problem(b->problems, item->origin, "routes.models: '%.*s' serves embeddings; allowed: models for chat",
+            problem(b->problems, document_place(item, "models"), "routes.models: '%.*s' serves embeddings; allowed: models for chat",
                     STR_ARG(route->models[i]->name));
     }
 }
@@ -104,7 +104,7 @@ static bool build_route(struct building *b, const struct node *item, bool is_def
 {
     struct route_entry entry = { 0 };
     struct reading r = { .arena = &b->config->arena, .problems = b->problems, .prefix = "routes." };
-    struct mention mention = { item->origin, "routes.models", is_default };
+    struct mention mention = { document_place(item, "models"), "routes.models", is_default };
     if (item->kind != NODE_MAP) {
         problem(b->problems, item->origin, "routes: each must be a map: { models: [...] }");
         return false;
@@ -181,8 +181,8 @@ void fallbacks_build(struct building *b, const struct node *list, bool is_defaul
     c->fallbacks = fallbacks;
     for (const struct node *item = list->first; item; item = item->next) {
         struct fallback_entry entry = { 0 };
-        struct mention from = { item->origin, "fallbacks.from", is_default };
-        struct mention to = { item->origin, "fallbacks.to", is_default };
+        struct mention from = { document_place(item, "from"), "fallbacks.from", is_default };
+        struct mention to = { document_place(item, "to"), "fallbacks.to", is_default };
         if (item->kind != NODE_MAP) {
             problem(b->problems, item->origin, "fallbacks: each must be a map: { from: \"*\", to: [...] }");
             continue;

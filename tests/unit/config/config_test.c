@@ -103,7 +103,7 @@ TEST(everything_wrong_is_told_at_once)
                              "provider: []\n"));
     CHECK(!f.config);
     CHECK(files_has_error(&f, "huntaze.yaml:1: server: unknown key 'lisen'; did you mean 'listen'?; allowed: listen"));
-    CHECK(files_has_error(&f, "huntaze.yaml:1: server.loops: '999' is not a whole number in range; allowed: 0 to 256"));
+    CHECK(files_has_error(&f, "huntaze.yaml:1: server.loops: '999' is not a whole number in range; allowed: 0 to 64"));
     CHECK(files_has_error(&f, "huntaze.yaml:1: server.listen: 'nowhere' is not an address"));
     CHECK(files_has_error(&f, "huntaze.yaml:2: unknown key 'stroe'; did you mean 'store'?"));
     CHECK(files_has_error(&f, "huntaze.yaml:3: store.url: not the address of a database; allowed: sqlite:PATH"));

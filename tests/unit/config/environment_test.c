@@ -139,7 +139,7 @@ TEST(variables_are_named_in_errors)
     CHECK(files_has_error(&f, ".env:2: HUNTAZE_LOG_LEVEL: log.level: 'loud' is not an allowed word; allowed: "
                               "debug, info, warn, error"));
     CHECK(files_has_error(&f, "HUNTAZE_SERVER_LOOPS: server.loops: 'many' is not a whole number in range; "
-                              "allowed: 0 to 256"));
+                              "allowed: 0 to 64"));
     CHECK(files_has_error(&f, "--set server.lisen: no option has this name; did you mean server.listen?"));
     CHECK(files_has_error(&f, "--set server.keep_alive_ms: server.keep_alive_ms: '-1' is not"));
     CHECK(files_has_error(&f, "--set log.access: the value is missing"));

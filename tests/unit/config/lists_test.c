@@ -83,6 +83,23 @@ TEST(key_references_are_read_or_refused_without_showing_them)
     files_fini(&f);
 }
 
+TEST(secrets_are_left_alone_where_no_provider_is_called)
+{
+    struct files f;
+    struct buf errors = { 0 };
+    files_init(&f);
+    const char *path = files_add(&f, "huntaze.yaml",
+                                 "auth: { router_key: \"env:NONE\" }\n"
+                                 "providers:\n  - { name: own, kind: openai, key: \"env:NONE\" }\n" MODELS);
+    struct config_sources sources = { .file = path, .directory = f.directory, .env = f.env, .skips_secrets = true };
+    f.config = config_load(&sources, &errors);
+    CHECK(f.config);
+    CHECK_EQ(f.config->providers[0].key.len, 0);
+    CHECK_EQ(f.config->auth.router_key.len, 0);
+    buf_fini(&errors);
+    files_fini(&f);
+}
+
 TEST(dialect_and_header_of_the_key_follow_from_kind_and_host)
 {
     struct files f;
@@ -248,7 +265,7 @@ TEST(routes_that_leave_calls_out_or_are_never_reached_are_told)
 }
 
 RUN_TESTS(T(providers_need_what_their_kind_needs), T(key_references_are_read_or_refused_without_showing_them),
-          T(dialect_and_header_of_the_key_follow_from_kind_and_host), T(models_name_their_deployments),
+          T(secrets_are_left_alone_where_no_provider_is_called), T(dialect_and_header_of_the_key_follow_from_kind_and_host), T(models_name_their_deployments),
           T(prices_come_from_the_nearest_statement), T(capabilities_are_guessed_then_overridden_twice),
           T(routes_and_fallbacks_name_models_that_exist),
           T(routes_that_leave_calls_out_or_are_never_reached_are_told))
