@@ -42,6 +42,10 @@ struct trial {
     struct usage usage;
     bool is_counted; /* the provider stated no usage: tokens by heuristic */
     struct llm_error error;
+    /* while it runs; here because a task's stack is small */
+    struct llm_request request;
+    struct http_exchange exchange;
+    struct fail fail;
 };
 
 struct trials {
@@ -83,24 +87,23 @@ static void fail_with(struct trial *trial, enum err err, const char *text)
     };
 }
 
-static void read_whole(struct trial *trial, const struct llm_request *r, struct str body)
+static void read_whole(struct trial *trial, struct str body)
 {
     struct llm_answer_options options = { .created_s = clock_wall_ms() / 1000 };
     struct llm_answer answer = { 0 };
-    struct fail fail = { 0 };
     struct buf rewritten = { 0 };
-    enum err err = llm_answer_read(&trial->arena, r, trial->deployment, &options, body, &rewritten,
-                                   &answer, &fail);
+    enum err err = llm_answer_read(&trial->arena, &trial->request, trial->deployment, &options,
+                                   body, &rewritten, &answer, &trial->fail);
     buf_fini(&rewritten);
     trial->usage = answer.usage;
     if (err) {
-        fail_with(trial, err, fail.text);
+        fail_with(trial, err, trial->fail.text);
         return;
     }
     trial->is_good = true;
     trial->is_counted = !answer.has_usage;
     if (trial->is_counted)
-        trial->usage = (struct usage) { .input_tokens = r->input_estimate,
+        trial->usage = (struct usage) { .input_tokens = trial->request.input_estimate,
                                         .output_tokens = answer.output_estimate };
 }
 
@@ -113,38 +116,12 @@ static void read_head(struct trial *trial, const struct http_head *head)
     trial->request_id = arena_str(&trial->arena, limits.request_id);
 }
 
-static enum err exchange(struct task *t, struct trials *all, struct trial *trial,
-                         const struct llm_request *r, struct http_exchange *x)
+static enum err read_body(struct task *t, struct trial *trial, int64_t deadline_ns)
 {
-    const struct provider *p = trial->deployment->provider;
-    struct llm_outbound outbound;
-    struct fail fail = { 0 };
-    enum err err = llm_outbound_build(&trial->arena, r, trial->deployment, &outbound, &fail);
-    if (err) {
-        snprintf(x->detail, sizeof(x->detail), "%.*s", (int)sizeof(x->detail) - 1, fail.text);
-        return err;
-    }
-    int64_t now_ns = loop_now_ns(all->loop);
-    int64_t attempt_ns = now_ns + p->timeouts.attempt_ms * NS_PER_MS;
-    struct http_send send = {
-        .origin = { p->is_tls, p->host, p->port, p->ca_file },
-        .method = STR("POST"),
-        .target = outbound.target,
-        .headers = outbound.headers,
-        .body = outbound.body,
-        .connect_deadline_ns = now_ns + p->timeouts.connect_ms * NS_PER_MS,
-        .send_deadline_ns = attempt_ns,
-    };
     struct buf body = { .limit = ANSWER_BYTES_MAX };
-    err = http_exchange_start(t, all->client, x, &send);
-    if (!err)
-        err = http_exchange_head(t, x, attempt_ns);
-    if (err)
-        return err;
-    read_head(trial, &x->head);
-    err = http_exchange_read_all(t, x, &body, attempt_ns);
+    enum err err = http_exchange_read_all(t, &trial->exchange, &body, deadline_ns);
     if (!err && trial->status == 200)
-        read_whole(trial, r, buf_str(&body));
+        read_whole(trial, buf_str(&body));
     else if (!err)
         llm_error_read(&trial->arena, trial->status, arena_str(&trial->arena, buf_str(&body)),
                        &trial->error);
@@ -152,23 +129,49 @@ static enum err exchange(struct task *t, struct trials *all, struct trial *trial
     return err;
 }
 
+static enum err send_and_read(struct task *t, struct trials *all, struct trial *trial,
+                              const struct llm_outbound *outbound)
+{
+    const struct provider *p = trial->deployment->provider;
+    int64_t now_ns = loop_now_ns(all->loop);
+    int64_t attempt_ns = now_ns + p->timeouts.attempt_ms * NS_PER_MS;
+    struct http_send send = {
+        .origin = { p->is_tls, p->host, p->port, p->ca_file },
+        .method = STR("POST"),
+        .target = outbound->target,
+        .headers = outbound->headers,
+        .body = outbound->body,
+        .connect_deadline_ns = now_ns + p->timeouts.connect_ms * NS_PER_MS,
+        .send_deadline_ns = attempt_ns,
+    };
+    enum err err = http_exchange_start(t, all->client, &trial->exchange, &send);
+    if (!err)
+        err = http_exchange_head(t, &trial->exchange, attempt_ns);
+    if (err)
+        return err;
+    read_head(trial, &trial->exchange.head);
+    return read_body(t, trial, attempt_ns);
+}
+
 static void run_trial(struct task *t, struct trials *all, struct trial *trial)
 {
     enum llm_operation operation = trial->deployment->caps.is_embedding ? LLM_EMBEDDINGS : LLM_CHAT;
-    struct llm_request request;
-    struct http_exchange x = { 0 };
-    struct fail fail = { 0 };
+    struct llm_outbound outbound;
     int64_t started_ns = loop_clock_ns(all->loop);
-    enum err err = llm_request_read(&trial->arena, operation, write_body(trial), &request, &fail);
+    enum err err = llm_request_read(&trial->arena, operation, write_body(trial), &trial->request,
+                                    &trial->fail);
+    if (!err)
+        err = llm_outbound_build(&trial->arena, &trial->request, trial->deployment, &outbound,
+                                 &trial->fail);
     if (err) {
-        fail_with(trial, err, fail.text);
+        fail_with(trial, err, trial->fail.text);
         return;
     }
-    err = exchange(t, all, trial, &request, &x);
+    err = send_and_read(t, all, trial, &outbound);
     if (err)
-        fail_with(trial, err, x.detail);
+        fail_with(trial, err, trial->exchange.detail);
     trial->latency_ms = (loop_clock_ns(all->loop) - started_ns) / NS_PER_MS;
-    http_exchange_end(&x);
+    http_exchange_end(&trial->exchange);
 }
 
 /* ---- all calls ---- */

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "net/tls.h"
@@ -36,6 +38,9 @@ static const struct cli_command sim_command = {
 };
 
 struct sim_process {
+    struct cli_args args;
+    struct fail fail;
+    SSL_CTX *tls;
     struct loop *loop;
     struct sim_server *server;
     struct watch signals;
@@ -98,7 +103,7 @@ static void on_signal(struct watch *w, uint32_t ready)
 }
 
 /* Before the loop starts, so that a Ctrl-C at any moment ends it in order. */
-static enum err watch_signals(struct sim_process *p, struct fail *fail)
+static enum err watch_signals(struct sim_process *p)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -110,26 +115,27 @@ static enum err watch_signals(struct sim_process *p, struct fail *fail)
                                   .events = EPOLLIN | EPOLLET,
                                   .on_ready = on_signal };
     if (p->signals.fd < 0 || loop_watch(p->loop, &p->signals) != OK)
-        return fail_errno(fail, ERR_IO, "signals cannot be watched");
+        return fail_errno(&p->fail, ERR_IO, "signals cannot be watched");
     return OK;
 }
 
-static enum err open_server(struct sim_process *p, const struct cli_args *args, SSL_CTX *tls,
-                            struct fail *fail)
+static enum err open_server(struct sim_process *p)
 {
     struct arena arena = { 0 };
     struct buf script = { 0 };
-    struct sim_server_options options = { .tls = tls };
-    const char *listen = cli_has(args, "listen") ? cli_value(args, "listen") : "127.0.0.1:9100";
-    enum err err = split_address(listen, &arena, &options.host, &options.port, fail);
-    if (!err && cli_has(args, "script"))
-        err = read_script(cli_value(args, "script"), &script, fail);
+    struct sim_server_options options = { .tls = p->tls };
+    const char *listen = cli_value(&p->args, "listen");
+    const char *path = cli_value(&p->args, "script");
+    listen = listen ? listen : "127.0.0.1:9100";
+    enum err err = split_address(listen, &arena, &options.host, &options.port, &p->fail);
+    if (!err && path)
+        err = read_script(path, &script, &p->fail);
     options.sim.script = buf_str(&script);
-    options.sim.key = str_of(cli_value(args, "key"));
+    options.sim.key = str_of(cli_value(&p->args, "key"));
     if (!err)
-        err = sim_server_open(p->loop, &options, &p->server, fail);
+        err = sim_server_open(p->loop, &options, &p->server, &p->fail);
     if (!err) {
-        printf("huntaze sim: listening on %s://%.*s:%d\n", tls ? "https" : "http",
+        printf("huntaze sim: listening on %s://%.*s:%d\n", p->tls ? "https" : "http",
                (int)(strrchr(listen, ':') - listen), listen, sim_server_port(p->server));
         fflush(stdout);
     }
@@ -138,17 +144,45 @@ static enum err open_server(struct sim_process *p, const struct cli_args *args, 
     return err;
 }
 
-static enum err open_tls(const struct cli_args *args, SSL_CTX **out, struct fail *fail)
+static enum err open_tls(struct sim_process *p)
 {
-    const char *certificate = cli_value(args, "tls-cert"), *key = cli_value(args, "tls-key");
+    const char *certificate = cli_value(&p->args, "tls-cert"),
+               *key = cli_value(&p->args, "tls-key");
     if (!certificate && !key)
         return OK;
     if (!certificate || !key)
-        return fail_set(fail, ERR_CONFIG, "--tls-cert and --tls-key belong together");
-    return tls_server_context(certificate, key, out, fail);
+        return fail_set(&p->fail, ERR_CONFIG, "--tls-cert and --tls-key belong together");
+    return tls_server_context(certificate, key, &p->tls, &p->fail);
 }
 
-static void close_all(struct sim_process *p)
+/* Each caller's connection is a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int serve(struct sim_process *p)
+{
+    raise_descriptor_limit();
+    enum err err = loop_create(&(struct loop_options) { 0 }, &p->loop);
+    if (!err)
+        err = watch_signals(p);
+    if (!err)
+        err = open_tls(p);
+    if (!err)
+        err = open_server(p);
+    if (!err)
+        loop_run(p->loop);
+    else
+        fprintf(stderr, "huntaze sim: %s\n", p->fail.err ? p->fail.text : err_info(err)->text);
+    return err ? 1 : 0;
+}
+
+static void process_destroy(struct sim_process *p)
 {
     sim_server_close(p->server);
     if (p->signals.fd >= 0) {
@@ -157,31 +191,18 @@ static void close_all(struct sim_process *p)
     }
     if (p->loop)
         loop_destroy(p->loop);
+    SSL_CTX_free(p->tls);
+    mem_free(p);
 }
 
 int cli_sim(int argc, char **argv)
 {
-    struct cli_args args;
-    struct sim_process p = { .signals.fd = -1 };
-    struct fail fail = { 0 };
-    SSL_CTX *tls = NULL;
-    enum cli_verdict verdict = cli_parse(&sim_command, argc, argv, &args);
-    if (verdict != CLI_GO_ON)
-        return cli_exit_code(verdict);
-    if (cli_has(&args, "words"))
-        return print_words();
-    enum err err = loop_create(&(struct loop_options) { 0 }, &p.loop);
-    if (!err)
-        err = watch_signals(&p, &fail);
-    if (!err)
-        err = open_tls(&args, &tls, &fail);
-    if (!err)
-        err = open_server(&p, &args, tls, &fail);
-    if (!err)
-        loop_run(p.loop);
-    else
-        fprintf(stderr, "huntaze sim: %s\n", fail.err ? fail.text : err_info(err)->text);
-    close_all(&p);
-    SSL_CTX_free(tls);
-    return err ? 1 : 0;
+    struct sim_process *p = MEM_NEW(struct sim_process);
+    p->signals.fd = -1;
+    enum cli_verdict verdict = cli_parse(&sim_command, argc, argv, &p->args);
+    int code = verdict != CLI_GO_ON         ? cli_exit_code(verdict)
+               : cli_has(&p->args, "words") ? print_words()
+                                            : serve(p);
+    process_destroy(p);
+    return code;
 }
