@@ -39,7 +39,8 @@ int main(int argc, char **argv)
     bool is_good = is_check ? is_same(path, buf_str(&text)) : write_file(path, buf_str(&text));
     buf_fini(&text);
     if (!is_good)
-        fprintf(stderr, is_check ? "%s is not what the tables say: run ninja docs\n" : "cannot write %s\n",
+        fprintf(stderr,
+                is_check ? "%s is not what the tables say: run ninja docs\n" : "cannot write %s\n",
                 path);
     return is_good ? 0 : 1;
 }

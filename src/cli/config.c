@@ -12,9 +12,10 @@ static const struct cli_option check_options[] = {
 };
 static const struct cli_command check_command = {
     .usage = "huntaze config check [options]",
-    .about = "Reads the configuration and prints everything that is wrong with it, with file, line and\n"
-             "what is allowed. What each option means: docs/configuration.md.\n"
-             "Exit code 0: valid, perhaps with warnings; 1: not valid.",
+    .about =
+        "Reads the configuration and prints everything that is wrong with it, with file, line and\n"
+        "what is allowed. What each option means: docs/configuration.md.\n"
+        "Exit code 0: valid, perhaps with warnings; 1: not valid.",
     .options = check_options,
     .options_len = HZ_LEN(check_options),
     .words_max = 1,
@@ -41,7 +42,9 @@ int cli_config(int argc, char **argv)
     if (verdict != CLI_GO_ON)
         return cli_exit_code(verdict);
     if (args.words_len != 1 || strcmp(args.words[0], "check") != 0) {
-        fprintf(stderr, "huntaze: what shall be done with the configuration? allowed: huntaze config check\n");
+        fprintf(
+            stderr,
+            "huntaze: what shall be done with the configuration? allowed: huntaze config check\n");
         return 2;
     }
     struct config *config = cli_load_config(&args);

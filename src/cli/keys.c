@@ -21,8 +21,9 @@ static const struct cli_option create_options[] = {
 };
 static const struct cli_command create_command = {
     .usage = "huntaze keys create [options]",
-    .about = "Makes an API key and prints it once: only its hash is stored. Running processes know it\n"
-             "within seconds. Scope chat covers everything under /v1 and /route.",
+    .about =
+        "Makes an API key and prints it once: only its hash is stored. Running processes know it\n"
+        "within seconds. Scope chat covers everything under /v1 and /route.",
     .options = create_options,
     .options_len = HZ_LEN(create_options),
 };
@@ -41,8 +42,9 @@ static const struct cli_command list_command = {
 static const struct cli_option revoke_options[] = { CLI_CONFIG_OPTIONS };
 static const struct cli_command revoke_command = {
     .usage = "huntaze keys revoke ID [options]",
-    .about = "Ends a key for good, within seconds in running processes. ID: as huntaze keys list shows\n"
-             "it, or the whole key.",
+    .about =
+        "Ends a key for good, within seconds in running processes. ID: as huntaze keys list shows\n"
+        "it, or the whole key.",
     .options = revoke_options,
     .options_len = HZ_LEN(revoke_options),
     .words_max = 1,
@@ -133,8 +135,8 @@ static void format_time(int64_t wall_ms, char out[CLOCK_ISO_LEN + 1])
 
 static void print_table(const struct key_table *table)
 {
-    printf("%-8s  %-20s  %-8s  %-24s  %-24s  %-24s  %s\n", "id", "account", "tier", "scopes", "created",
-           "revoked", "name");
+    printf("%-8s  %-20s  %-8s  %-24s  %-24s  %-24s  %s\n", "id", "account", "tier", "scopes",
+           "created", "revoked", "name");
     for (size_t i = 0; i < table->len; i++) {
         const struct api_key *key = &table->keys[i];
         struct buf scopes = { 0 };
@@ -143,8 +145,8 @@ static void print_table(const struct key_table *table)
         format_time(key->created_ms, created);
         format_time(key->revoked_ms, revoked);
         printf("%-8.*s  %-20.*s  %-8s  %-24.*s  %-24s  %-24s  %.*s\n", STR_ARG(key->id),
-               STR_ARG(key->account), tier_name(key->tier), STR_ARG(buf_str(&scopes)), created, revoked,
-               STR_ARG(key->name));
+               STR_ARG(key->account), tier_name(key->tier), STR_ARG(buf_str(&scopes)), created,
+               revoked, STR_ARG(key->name));
         buf_fini(&scopes);
     }
 }
@@ -210,8 +212,10 @@ static int keys_revoke(const struct cli_args *args)
     if (key_is_well_formed(id))
         id = str_make(id.at + ID_OFFSET, KEY_ID_LEN);
     if (id.len != KEY_ID_LEN) {
-        fprintf(stderr, "huntaze: this is no id of a key; allowed: the %d characters that huntaze keys "
-                        "list shows, or a whole key\n", KEY_ID_LEN);
+        fprintf(stderr,
+                "huntaze: this is no id of a key; allowed: the %d characters that huntaze keys "
+                "list shows, or a whole key\n",
+                KEY_ID_LEN);
         return 2;
     }
     struct store *store = open_store(args);

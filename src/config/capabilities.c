@@ -12,18 +12,21 @@ enum takes {
     JSON_SCHEMA = 4,
     VISION = 8,
     DEVELOPER = 16,
-    FLATTEN = 32,  /* refuses text as an array of parts */
-    STRIP = 64,    /* refuses its own reasoning in replayed turns */
+    FLATTEN = 32, /* refuses text as an array of parts */
+    STRIP = 64,   /* refuses its own reasoning in replayed turns */
     EMBEDDING = 128
 };
 
-#define NAMES(...)                                                                                 \
-    .drop = (const struct str[]) { __VA_ARGS__ },                                                  \
+#define NAMES(...)                                \
+    .drop = (const struct str[]) { __VA_ARGS__ }, \
     .drop_len = sizeof((const struct str[]) { __VA_ARGS__ }) / sizeof(struct str)
+/* clang-format off */
 #define NAME(text) { "" text, sizeof(text) - 1 }
+/* clang-format on */
 
+/* A prefix ends where the name does, or before a character that is no letter or digit. */
 struct family {
-    const char *prefix; /* ends where the name does, or before a character that is no letter or digit */
+    const char *prefix;
     unsigned takes;
     enum max_tokens_field max_tokens_field;
     enum reasoning_format reasoning;
@@ -43,6 +46,7 @@ struct family {
           NAME("logprobs"), NAME("top_logprobs"), NAME("response_format"))
 
 /* The longest prefix wins. */
+/* clang-format off */
 static const struct family families[] = {
     { "deepseek-r1", FLATTEN | STRIP, MAX_TOKENS_OLD, REASONING_THINK_TAG, 8192, DROPS_OF_R1 },
     { "deepseek-reasoner", FLATTEN | STRIP, MAX_TOKENS_OLD, REASONING_THINK_TAG, 8192, DROPS_OF_R1 },
@@ -74,6 +78,7 @@ static const struct family families[] = {
     { "cohere-embed", EMBEDDING, MAX_TOKENS_AS_IS, REASONING_NONE, 0, NULL, 0 },
     { "embed", EMBEDDING, MAX_TOKENS_AS_IS, REASONING_NONE, 0, NULL, 0 },
 };
+/* clang-format on */
 
 static const struct family unknown_family = {
     "", TOOLS | JSON_OBJECT | JSON_SCHEMA | VISION, MAX_TOKENS_AS_IS, REASONING_NONE, 0, NULL, 0

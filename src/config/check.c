@@ -22,7 +22,8 @@ static void check_tls(struct building *b, const struct node *root)
     const struct config *c = b->config;
     bool has_key = c->server.tls_key.len > 0, has_certificate = c->server.tls_certificate.len > 0;
     if (has_key != has_certificate)
-        problem(b->problems, place_of(b, root, has_key ? "server.tls_key" : "server.tls_certificate"),
+        problem(b->problems,
+                place_of(b, root, has_key ? "server.tls_key" : "server.tls_certificate"),
                 "TLS needs both server.tls_certificate and server.tls_key");
     check_file(b, place_of(b, root, "server.tls_certificate"), "server.tls_certificate",
                c->server.tls_certificate);
@@ -33,7 +34,8 @@ static void check_store(struct building *b, const struct node *root)
 {
     struct config *c = b->config;
     struct str url = c->store.url;
-    c->store.is_postgres = str_starts(url, STR("postgresql://")) || str_starts(url, STR("postgres://"));
+    c->store.is_postgres =
+        str_starts(url, STR("postgresql://")) || str_starts(url, STR("postgres://"));
     if (str_starts(url, STR("sqlite:")))
         c->store.sqlite_path = str_skip(url, 7);
     /* The text is not shown: it may hold a password. */
@@ -45,7 +47,8 @@ static void check_store(struct building *b, const struct node *root)
         problem(b->problems, place_of(b, root, "ledger.spool"),
                 "ledger.spool: must be another file than the database of store.url");
     if (c->ledger.spool.len == 0 || c->ledger.slots.len == 0)
-        problem(b->problems, place_of(b, root, c->ledger.spool.len ? "ledger.slots" : "ledger.spool"),
+        problem(b->problems,
+                place_of(b, root, c->ledger.spool.len ? "ledger.slots" : "ledger.spool"),
                 "ledger.spool and ledger.slots: must name a file each");
 }
 
@@ -56,7 +59,8 @@ static void check_redis(struct building *b, const struct node *root)
         return;
     if (!str_starts(url, STR("redis://")) && !str_starts(url, STR("rediss://")))
         problem(b->problems, place_of(b, root, "redis.url"),
-                "redis.url: not the address of a Redis; allowed: redis://host:port/number, rediss://...");
+                "redis.url: not the address of a Redis; allowed: redis://host:port/number, "
+                "rediss://...");
     else
         problem_warn(b->problems, "redis.url is set, but this release does not use Redis yet");
 }
@@ -72,18 +76,20 @@ static void check_router_key(struct building *b, const struct node *root)
     if (is_reference && (!key_resolve(b, at, "auth.router_key", *key, key) || b->skips_secrets))
         return;
     if (key->len < 16)
-        problem(b->problems, at, "auth.router_key: too short to be safe; allowed: at least 16 characters");
+        problem(b->problems, at,
+                "auth.router_key: too short to be safe; allowed: at least 16 characters");
     if (!is_reference && at.line > 0)
-        problem_warn(b->problems, "auth.router_key stands in %s itself; better: env:NAME or file:PATH",
-                     at.file);
+        problem_warn(b->problems,
+                     "auth.router_key stands in %s itself; better: env:NAME or file:PATH", at.file);
 }
 
 static void check_lead(struct building *b)
 {
     const struct config *c = b->config;
     if (c->fallback.lead == LEAD_CANARY || c->fallback.canary_percent > 0)
-        problem_warn(b->problems, "canary traffic (fallback.lead, fallback.canary_percent) comes with "
-                                  "a later release: until then Azure leads unless fallback.lead is legacy");
+        problem_warn(b->problems,
+                     "canary traffic (fallback.lead, fallback.canary_percent) comes with "
+                     "a later release: until then Azure leads unless fallback.lead is legacy");
 }
 
 void check_options(struct building *b, const struct node *root)
@@ -94,7 +100,8 @@ void check_options(struct building *b, const struct node *root)
     check_router_key(b, root);
     check_lead(b);
     if (b->config->server.region.len == 0)
-        problem(b->problems, place_of(b, root, "server.region"), "server.region: must not be empty");
+        problem(b->problems, place_of(b, root, "server.region"),
+                "server.region: must not be empty");
 }
 
 void check_lists(struct building *b)
@@ -107,7 +114,8 @@ void check_lists(struct building *b)
         for (size_t j = 0; j < c->deployments_len; j++)
             is_used |= c->deployments[j].provider == p;
         if (!is_used)
-            problem_warn(b->problems, "provider %.*s has no deployment of any model", STR_ARG(p->name));
+            problem_warn(b->problems, "provider %.*s has no deployment of any model",
+                         STR_ARG(p->name));
         check_file(b, at, "providers.ca_file", p->ca_file);
     }
     if (c->is_simulated && c->env != ENV_DEVELOPMENT)

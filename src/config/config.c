@@ -78,7 +78,8 @@ static void read_files(struct loading *l)
         l->root = document_parse(&c->arena, STR(""), default_source, &l->problems);
 }
 
-/* Takes the lists out of the document, so that only options are left; absent ones are the built-in. */
+/* Takes the lists out of the document, so that only options are left; absent ones are the built-in.
+ */
 static void take_lists(struct loading *l)
 {
     for (int i = 0; i < LIST_NAMES; i++) {
@@ -160,8 +161,10 @@ static void load(struct loading *l)
     read_files(l);
     take_lists(l);
     read_options(l);
-    struct building b = { .config = c, .problems = &l->problems, .env = &l->env,
-                           .skips_secrets = l->sources->skips_secrets };
+    struct building b = { .config = c,
+                          .problems = &l->problems,
+                          .env = &l->env,
+                          .skips_secrets = l->sources->skips_secrets };
     check_options(&b, l->root);
     struct price_list *prices = read_prices(l);
     b.prices = prices;

@@ -3,8 +3,8 @@
 /*
  * config - the configuration as one immutable snapshot: file, environment, overlays, defaults.
  *
- * Sources, the later wins: embedded defaults, the file, its overlay for HUNTAZE_ENV (huntaze.yaml ->
- * huntaze.production.yaml), the .env.local and .env files (development only, beside the real
+ * Sources, the later wins: embedded defaults, the file, its overlay for HUNTAZE_ENV (huntaze.yaml
+ * -> huntaze.production.yaml), the .env.local and .env files (development only, beside the real
  * environment, which wins over both), the environment, command-line overrides ("server.listen=..").
  * Everything is validated; all errors are collected, each with file, line and what is allowed.
  *
@@ -21,9 +21,9 @@ enum provider_lead { LEAD_FOUNDRY, LEAD_LEGACY, LEAD_CANARY };
 enum route_choice { CHOOSE_FIRST, CHOOSE_CHEAPEST, CHOOSE_FASTEST };
 
 struct route {
-    struct str feature;     /* at = NULL: any */
-    unsigned types;         /* bits of enum call_type; 0 = any */
-    struct str language;    /* at = NULL: any */
+    struct str feature;  /* at = NULL: any */
+    unsigned types;      /* bits of enum call_type; 0 = any */
+    struct str language; /* at = NULL: any */
     bool has_tier;
     enum tier tier;
     const struct model *const *models;
@@ -64,15 +64,15 @@ struct config {
         struct str tls_key;
     } server;
     struct {
-        struct str url;  /* sqlite:PATH or postgresql://... */
+        struct str url; /* sqlite:PATH or postgresql://... */
         bool is_postgres;
         struct str sqlite_path;
         int64_t node; /* 0..255: this process among those that share the database */
     } store;
     struct {
-        bool wait;           /* the last byte of an answer waits for its row */
-        struct str spool;    /* path of the spool database */
-        struct str slots;    /* path of the memory-mapped file of calls in flight */
+        bool wait;        /* the last byte of an answer waits for its row */
+        struct str spool; /* path of the spool database */
+        struct str slots; /* path of the memory-mapped file of calls in flight */
         int64_t slots_count;
         bool spools_when_down; /* ledger.on_store_down: spool (else refuse) */
     } ledger;

@@ -111,7 +111,8 @@ static bool on_key(struct reader *r, struct str key, yaml_mark_t mark)
     r->key_origin = place(r, mark);
     if (!twin)
         return true;
-    problem(r->problems, place(r, mark), "'%.*s' stands here a second time; the first is on line %d",
+    problem(r->problems, place(r, mark),
+            "'%.*s' stands here a second time; the first is on line %d",
             STR_ARG(problem_quote(r->arena, key)), twin->origin.line);
     return true;
 }
@@ -124,8 +125,8 @@ static bool is_null_text(const yaml_event_t *event, struct str text)
 
 static bool on_scalar(struct reader *r, const yaml_event_t *event)
 {
-    struct str text = arena_str(r->arena, str_make((const char *)event->data.scalar.value,
-                                                   event->data.scalar.length));
+    struct str text = arena_str(
+        r->arena, str_make((const char *)event->data.scalar.value, event->data.scalar.length));
     if (!has_room(r, event->start_mark))
         return false;
     if (text.len && memchr(text.at, '\0', text.len))

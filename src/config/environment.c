@@ -142,7 +142,8 @@ void environment_read_file(struct arena *a, struct str text, const char *file,
         var.name = str_trim(str_cut(&value, '='));
         /* The line may hold a secret: it is not shown. */
         if (!value.at || !is_name(var.name) || !read_value(a, value, &var.value)) {
-            problem(problems, place, "malformed line; allowed: NAME=value, NAME=\"value\", # comment");
+            problem(problems, place,
+                    "malformed line; allowed: NAME=value, NAME=\"value\", # comment");
             continue;
         }
         var.origin.file = arena_printf(a, "%s:%d: %.*s", file, number, STR_ARG(var.name)).at;
@@ -228,7 +229,8 @@ static bool is_ours(struct str name, struct arena *a, struct str *guess)
     return false;
 }
 
-/* A warning only: service managers put variables of their own beside ours (HUNTAZE_SERVICE_HOST). */
+/* A warning only: service managers put variables of their own beside ours (HUNTAZE_SERVICE_HOST).
+ */
 static void warn_unknown(const struct environment *env, struct arena *a, struct problems *problems)
 {
     for (size_t i = 0; i < env->len; i++) {
@@ -239,8 +241,9 @@ static void warn_unknown(const struct environment *env, struct arena *a, struct 
                      guess.at ? "; did you mean " : "", STR_ARG(guess), guess.at ? "?" : "");
     }
     if (environment_get(env, STR("AI_ROUTER_URL")))
-        problem_warn(problems, "AI_ROUTER_URL says where clients find the router; the router itself "
-                               "ignores it (server.listen is where it listens)");
+        problem_warn(problems,
+                     "AI_ROUTER_URL says where clients find the router; the router itself "
+                     "ignores it (server.listen is where it listens)");
 }
 
 void environment_apply(const struct environment *env, struct arena *a, struct node *root,

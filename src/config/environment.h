@@ -19,7 +19,7 @@ struct variable {
 };
 
 struct environment {
-    enum run_env run_env; /* HUNTAZE_ENV of the process; development without it */
+    enum run_env run_env;  /* HUNTAZE_ENV of the process; development without it */
     struct variable *vars; /* the winning one of a name stands first */
     size_t len, cap;
 };

@@ -21,12 +21,14 @@ void field_describe_allowed(const struct field *f, struct buf *out)
 {
     switch (f->type) {
     case FIELD_BOOL: buf_add(out, STR("true, false")); return;
-    case FIELD_INT:
-        buf_addf(out, "%lld to %lld", (long long)f->min, (long long)f->max);
-        return;
+    case FIELD_INT: buf_addf(out, "%lld to %lld", (long long)f->min, (long long)f->max); return;
     case FIELD_DATE: buf_add(out, STR("YYYY-MM-DD")); return;
-    case FIELD_PRICE: buf_add(out, STR("dollars per million tokens, 0 or more, at most 9 decimals")); return;
-    case FIELD_ADDRESS: buf_add(out, STR("host:port, such as 127.0.0.1:8080, [::1]:8080 or *:80")); return;
+    case FIELD_PRICE:
+        buf_add(out, STR("dollars per million tokens, 0 or more, at most 9 decimals"));
+        return;
+    case FIELD_ADDRESS:
+        buf_add(out, STR("host:port, such as 127.0.0.1:8080, [::1]:8080 or *:80"));
+        return;
     case FIELD_TEXT:
     case FIELD_CHOICE:
     case FIELD_SWITCH:
@@ -60,7 +62,8 @@ static enum err set_choice(const struct field *f, struct str text, void *at)
     return OK;
 }
 
-static enum err set_names(const struct field *f, struct arena *a, const struct node *list, void *base)
+static enum err set_names(const struct field *f, struct arena *a, const struct node *list,
+                          void *base)
 {
     size_t len = list->kind == NODE_LIST ? list->len : 1;
     struct str *names = arena_alloc(a, (len ? len : 1) * sizeof(*names));
@@ -138,9 +141,10 @@ static void note_bad_value(const struct field *f, const struct reading *r, const
         shown = arena_printf(r->arena, "'%.*s'", STR_ARG(problem_quote(r->arena, node->text)));
     if (!shown.at)
         shown = f->type == FIELD_NAMES && node->kind == NODE_LIST ? STR("the list")
-                                                                   : str_of(kind_text(node));
+                                                                  : str_of(kind_text(node));
     problem(r->problems, node->origin, "%s%s: %.*s is not %s%s%.*s", r->prefix, f->name,
-            STR_ARG(shown), what_it_is(f), allowed.len ? "; allowed: " : "", STR_ARG(buf_str(&allowed)));
+            STR_ARG(shown), what_it_is(f), allowed.len ? "; allowed: " : "",
+            STR_ARG(buf_str(&allowed)));
     buf_fini(&allowed);
 }
 

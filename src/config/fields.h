@@ -37,8 +37,8 @@ struct field {
     int64_t min, max;
     const char *choices; /* "a, b, c" */
     const char *unit;
-    const char *preset;  /* the default as it would be written; NULL: none */
-    const char *alias;   /* environment variable that the product already uses */
+    const char *preset; /* the default as it would be written; NULL: none */
+    const char *alias;  /* environment variable that the product already uses */
     unsigned marks;
     const char *help;
 };

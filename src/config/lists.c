@@ -5,6 +5,7 @@
 
 _Static_assert(sizeof(enum provider_kind) == sizeof(int), "FIELD_CHOICE writes an int");
 
+/* clang-format off */
 static const struct field providers[] = {
     { "name", FIELD_TEXT, PROVIDER(name), .marks = FIELD_REQUIRED,
       .help = "What models, logs and the ledger call it." },
@@ -162,3 +163,4 @@ static const struct field fallbacks[] = {
       .help = "Models that are tried after the route's own." },
 };
 const struct field_table fallback_fields = FIELD_TABLE(fallbacks);
+/* clang-format on */

@@ -83,7 +83,8 @@ void routes_build(struct building *b, const struct node *list, bool is_default);
 void fallbacks_build(struct building *b, const struct node *list, bool is_default);
 
 /* Reads what a reference names: env:NAME, file:PATH. False after a problem, which never shows the
- * text of something that may be a key itself. `out` is empty then, and where secrets are skipped. */
+ * text of something that may be a key itself. `out` is empty then, and where secrets are skipped.
+ */
 bool key_resolve(struct building *b, struct origin at, const char *field, struct str ref,
                  struct str *out);
 

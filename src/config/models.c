@@ -35,7 +35,8 @@ struct pricing {
 };
 
 /* The nearest statement wins: the deployment's, the model's, then the list. */
-static void price_deployment(struct building *b, const struct pricing *pricing, struct deployment *d)
+static void price_deployment(struct building *b, const struct pricing *pricing,
+                             struct deployment *d)
 {
     const struct price_entry *own = &pricing->entry->price, *shared = &pricing->model->price;
     const struct price_entry *stated = price_is_known(&own->price)      ? own
@@ -50,7 +51,8 @@ static void price_deployment(struct building *b, const struct pricing *pricing, 
     if (!found && row.len == 0)
         found = find_price(b, d->provider, d->model->name);
     if (!found && row.len)
-        problem(b->problems, pricing->at, "price_as: the price list has no row '%.*s' of provider %.*s",
+        problem(b->problems, pricing->at,
+                "price_as: the price list has no row '%.*s' of provider %.*s",
                 STR_ARG(problem_quote(&b->config->arena, row)), STR_ARG(price_column(d->provider)));
     d->price = found ? *found : (struct price) { PRICE_NONE, PRICE_NONE, PRICE_NONE };
 }
@@ -69,29 +71,40 @@ static void warn_unpriced(struct building *b, const struct deployment *d)
     buf_fini(&rows);
 }
 
-static const struct provider *find_provider(const struct building *b, struct origin at,
-                                            struct str name)
+static void note_no_provider(struct building *b, struct origin at, struct str name)
 {
     const struct config *c = b->config;
     struct str *names = arena_alloc(&b->config->arena, (c->providers_len + 1) * sizeof(*names));
     struct buf all = { 0 };
     for (size_t i = 0; i < c->providers_len; i++) {
-        if (str_eq(c->providers[i].name, name))
-            return buf_fini(&all), &c->providers[i];
         names[i] = c->providers[i].name;
         buf_addf(&all, "%s%.*s", i ? ", " : "", STR_ARG(names[i]));
     }
     struct str guess = problem_suggest(name, names, c->providers_len);
-    problem(b->problems, at, "models.deployments.provider: there is no provider '%.*s'%s%.*s%s; allowed: %.*s",
+    problem(b->problems, at,
+            "models.deployments.provider: there is no provider '%.*s'%s%.*s%s; allowed: %.*s",
             STR_ARG(problem_quote(&b->config->arena, name)), guess.at ? "; did you mean '" : "",
             STR_ARG(guess), guess.at ? "'?" : "", STR_ARG(buf_str(&all)));
     buf_fini(&all);
+}
+
+static const struct provider *find_provider(struct building *b, struct origin at, struct str name)
+{
+    const struct config *c = b->config;
+    for (size_t i = 0; i < c->providers_len; i++) {
+        if (str_eq(c->providers[i].name, name))
+            return &c->providers[i];
+    }
+    note_no_provider(b, at, name);
     return NULL;
 }
 
-static void read_capabilities(struct building *b, const struct node *node, struct capabilities *caps)
+static void read_capabilities(struct building *b, const struct node *node,
+                              struct capabilities *caps)
 {
-    struct reading r = { .arena = &b->config->arena, .problems = b->problems, .prefix = "capabilities." };
+    struct reading r = { .arena = &b->config->arena,
+                         .problems = b->problems,
+                         .prefix = "capabilities." };
     if (node && node->kind == NODE_MAP)
         fields_read(capability_fields, &r, node, caps);
     else if (node)
@@ -102,7 +115,8 @@ static void check_price(struct building *b, struct origin at, const struct price
 {
     bool has_input = p->input_nusd_per_mtok >= 0, has_output = p->output_nusd_per_mtok >= 0;
     if (has_input != has_output || (!has_input && p->cached_nusd_per_mtok >= 0))
-        problem(b->problems, at, "price_usd_per_mtok: give both input and output (0 where nothing is charged)");
+        problem(b->problems, at,
+                "price_usd_per_mtok: give both input and output (0 where nothing is charged)");
 }
 
 static const struct price no_price = { PRICE_NONE, PRICE_NONE, PRICE_NONE };
@@ -114,7 +128,8 @@ static bool build_deployment(struct building *b, const struct node *item,
     struct deployment_entry entry = { .prefill = -1, .price.price = no_price };
     struct reading r = { .arena = a, .problems = b->problems, .prefix = "models.deployments." };
     if (item->kind != NODE_MAP) {
-        problem(b->problems, item->origin, "models.deployments: each must be a map: { provider: ... }");
+        problem(b->problems, item->origin,
+                "models.deployments: each must be a map: { provider: ... }");
         return false;
     }
     size_t before = b->problems->count;
@@ -128,8 +143,8 @@ static bool build_deployment(struct building *b, const struct node *item,
     d->name = entry.name.len ? entry.name : d->model->name;
     d->weight = entry.weight;
     if (d->name.len > MODEL_NAME_MAX)
-        problem(b->problems, item->origin, "models.deployments.deployment: too long; allowed: %d characters",
-                MODEL_NAME_MAX);
+        problem(b->problems, item->origin,
+                "models.deployments.deployment: too long; allowed: %d characters", MODEL_NAME_MAX);
     capabilities_guess(d->provider->dialect, d->name, d->model->name, &d->caps);
     read_capabilities(b, model->capabilities, &d->caps);
     read_capabilities(b, entry.capabilities, &d->caps);
@@ -147,7 +162,8 @@ static void build_deployments(struct building *b, const struct node *item,
     struct config *c = b->config;
     if (!list || list->kind != NODE_LIST || list->len == 0) {
         if (list)
-            problem(b->problems, list->origin, "models.deployments: must be a list with at least one entry");
+            problem(b->problems, list->origin,
+                    "models.deployments: must be a list with at least one entry");
         return;
     }
     const struct deployment **own = arena_alloc(&c->arena, list->len * sizeof(struct deployment *));
@@ -160,7 +176,8 @@ static void build_deployments(struct building *b, const struct node *item,
         own[m->deployments_len++] = d;
         c->deployments_len++;
         if (d->caps.is_embedding != own[0]->caps.is_embedding)
-            problem(b->problems, item->origin, "model '%.*s' serves embeddings at one deployment and chat at another",
+            problem(b->problems, item->origin,
+                    "model '%.*s' serves embeddings at one deployment and chat at another",
                     STR_ARG(m->name));
     }
     m->deployments = own;
@@ -172,16 +189,19 @@ static void check_model(struct building *b, const struct node *item, const struc
     char now[CLOCK_ISO_LEN + 1];
     for (unsigned i = 0; i < m->index; i++) {
         if (str_eq(b->config->models[i].name, m->name))
-            problem(b->problems, item->origin, "models.name: '%.*s' stands twice", STR_ARG(m->name));
+            problem(b->problems, item->origin, "models.name: '%.*s' stands twice",
+                    STR_ARG(m->name));
     }
     if (m->name.len > MODEL_NAME_MAX)
-        problem(b->problems, item->origin, "models.name: too long; allowed: %d characters", MODEL_NAME_MAX);
+        problem(b->problems, item->origin, "models.name: too long; allowed: %d characters",
+                MODEL_NAME_MAX);
     if (str_is(m->name, "auto") || str_is(m->name, "*"))
-        problem(b->problems, item->origin, "models.name: '%.*s' has a meaning of its own; take another",
-                STR_ARG(m->name));
+        problem(b->problems, item->origin,
+                "models.name: '%.*s' has a meaning of its own; take another", STR_ARG(m->name));
     clock_format_iso(clock_wall_ms(), now);
     if (m->end_date.len && memcmp(m->end_date.at, now, m->end_date.len) < 0)
-        problem_warn(b->problems, "model %.*s is past its end date %.*s: its provider may refuse it",
+        problem_warn(b->problems,
+                     "model %.*s is past its end date %.*s: its provider may refuse it",
                      STR_ARG(m->name), STR_ARG(m->end_date));
 }
 
@@ -191,7 +211,8 @@ static void build_one(struct building *b, const struct node *item, struct model 
     struct model_entry entry = { .model.index = out->index, .price.price = no_price };
     struct reading r = { .arena = a, .problems = b->problems, .prefix = "models." };
     if (item->kind != NODE_MAP) {
-        problem(b->problems, item->origin, "models: each must be a map: { name: ..., deployments: [...] }");
+        problem(b->problems, item->origin,
+                "models: each must be a map: { name: ..., deployments: [...] }");
         return;
     }
     fields_preset(model_fields, a, &entry);
@@ -218,7 +239,8 @@ void models_build(struct building *b, const struct node *list)
     struct config *c = b->config;
     struct model *models = arena_zalloc(&c->arena, list->len * sizeof(*models));
     /* One more: an entry under construction stands behind the good ones. */
-    c->deployments = arena_zalloc(&c->arena, (count_deployments(list) + 1) * sizeof(*c->deployments));
+    c->deployments =
+        arena_zalloc(&c->arena, (count_deployments(list) + 1) * sizeof(*c->deployments));
     c->models = models;
     c->models_len = list->len;
     unsigned i = 0;

@@ -7,6 +7,7 @@
 #define RANGE(low, high) .min = (low), .max = (high)
 
 /* Sections stand together: the printer and the reference page open each one once. */
+/* clang-format off */
 static const struct field options[] = {
     { "server.listen", FIELD_ADDRESS, AT(server.listen_host), MORE(server.listen_port),
       .preset = "127.0.0.1:8080",
@@ -85,9 +86,13 @@ static const struct field options[] = {
     { "prices.file", FIELD_TEXT, AT(prices.file), .marks = FIELD_RELOADABLE,
       .help = "Price list in the form of config/prices.csv, in place of the built-in one." },
 };
+/* clang-format on */
 
 const struct field_table option_table = FIELD_TABLE(options);
 
 const struct str list_names[LIST_NAMES] = {
-    { "providers", 9 }, { "models", 6 }, { "routes", 6 }, { "fallbacks", 9 },
+    { "providers", 9 },
+    { "models", 6 },
+    { "routes", 6 },
+    { "fallbacks", 9 },
 };

@@ -72,7 +72,8 @@ static size_t cut_line(struct csv *csv, struct str line, struct str fields[COLUM
     if (line.at)
         complain(csv, "too many fields; allowed: 8");
     else if (count < COLUMNS_NEEDED)
-        complain(csv, "too few fields; allowed: provider, model, three prices and up to three more");
+        complain(csv,
+                 "too few fields; allowed: provider, model, three prices and up to three more");
     return line.at || count < COLUMNS_NEEDED ? 0 : count;
 }
 

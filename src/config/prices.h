@@ -20,7 +20,8 @@ void price_list_destroy(struct price_list *list);
  * provider. NULL when there is no such row. Compares without case. */
 const struct price *price_list_find(const struct price_list *list, struct str provider,
                                     struct str model);
-/* Adds ", "-joined names of the provider's rows that are the model with a suffix (gpt-4o-mini@global). */
+/* Adds ", "-joined names of the provider's rows that are the model with a suffix
+ * (gpt-4o-mini@global). */
 void price_list_similar(const struct price_list *list, struct str provider, struct str model,
                         struct buf *out);
 

@@ -60,7 +60,8 @@ static bool key_from_variable(struct building *b, struct origin at, const char *
     return true;
 }
 
-static bool refuse_reference(struct building *b, struct origin at, const char *field, struct str ref)
+static bool refuse_reference(struct building *b, struct origin at, const char *field,
+                             struct str ref)
 {
     bool is_cloud = str_is(ref, "identity") || str_starts(ref, STR("aws-secret:"));
     problem(b->problems, at, "%s: %s; allowed: env:NAME, file:PATH", field,
@@ -84,7 +85,8 @@ bool key_resolve(struct building *b, struct origin at, const char *field, struct
         return false;
     if (!can_stand_in_header(key)) {
         problem(b->problems, at,
-                "%s: what the reference names cannot be a key; allowed: 1 to %d visible ASCII characters",
+                "%s: what the reference names cannot be a key; allowed: 1 to %d visible ASCII "
+                "characters",
                 field, KEY_LEN_MAX);
         return false;
     }
@@ -110,14 +112,16 @@ static void read_url(struct building *b, struct origin at, struct provider *p)
         return;
     }
     bool is_azure = p->dialect != DIALECT_OPENAI;
-    if (is_azure && (str_find(url.path, STR("/openai")) != SIZE_MAX || str_ends(url.path, STR("/models"))))
+    if (is_azure &&
+        (str_find(url.path, STR("/openai")) != SIZE_MAX || str_ends(url.path, STR("/models"))))
         problem(b->problems, at,
                 "providers.base_url: give the resource's address alone; the path follows from api");
     p->is_tls = url.is_tls;
     p->host = url.host;
     p->port = url.port;
     p->base_path = url.path;
-    bool is_local = str_is(p->host, "127.0.0.1") || str_is(p->host, "::1") || str_is(p->host, "localhost");
+    bool is_local =
+        str_is(p->host, "127.0.0.1") || str_is(p->host, "::1") || str_is(p->host, "localhost");
     if (!p->is_tls && p->key_ref.len && !is_local)
         problem_warn(b->problems, "provider %.*s: its key is sent over http, readable on the way",
                      STR_ARG(p->name));
@@ -134,7 +138,8 @@ static void read_key(struct building *b, struct origin at, struct provider *p)
 {
     if (p->key_ref.len == 0) {
         if (kinds[p->kind].needs_key)
-            problem(b->problems, at, "providers.key: missing for kind %s; allowed: env:NAME, file:PATH",
+            problem(b->problems, at,
+                    "providers.key: missing for kind %s; allowed: env:NAME, file:PATH",
                     provider_kind_name(p->kind));
         return;
     }
@@ -163,8 +168,9 @@ static void build_one(struct building *b, const struct node *item, struct provid
     if (before == b->problems->count) {
         p->dialect = entry.api < 0 ? kinds[p->kind].usual : (enum dialect)entry.api;
         if (!(kinds[p->kind].dialects & 1u << p->dialect))
-            problem(b->problems, document_place(item, "api"), "providers.api: not for kind %s; allowed: %s",
-                    provider_kind_name(p->kind), kinds[p->kind].apis);
+            problem(b->problems, document_place(item, "api"),
+                    "providers.api: not for kind %s; allowed: %s", provider_kind_name(p->kind),
+                    kinds[p->kind].apis);
         read_url(b, document_place(item, "base_url"), p);
         p->is_key_bearer = entry.auth < 0 ? prefers_bearer(p) : entry.auth == 1;
         read_key(b, document_place(item, "key"), p);
@@ -181,7 +187,8 @@ static void check_name(struct building *b, const struct node *item, const struct
 {
     for (unsigned i = 0; i < p->index; i++) {
         if (str_eq(b->config->providers[i].name, p->name))
-            problem(b->problems, item->origin, "providers.name: '%.*s' stands twice", STR_ARG(p->name));
+            problem(b->problems, item->origin, "providers.name: '%.*s' stands twice",
+                    STR_ARG(p->name));
     }
     if (p->name.len > PROVIDER_NAME_MAX)
         problem(b->problems, item->origin, "providers.name: too long; allowed: %d characters",
@@ -197,7 +204,8 @@ void providers_build(struct building *b, const struct node *list)
     for (const struct node *item = list->first; item; item = item->next, i++) {
         providers[i].index = i;
         if (item->kind != NODE_MAP) {
-            problem(b->problems, item->origin, "providers: each must be a map: { name: ..., kind: ... }");
+            problem(b->problems, item->origin,
+                    "providers: each must be a map: { name: ..., kind: ... }");
             continue;
         }
         build_one(b, item, &providers[i]);
@@ -208,5 +216,7 @@ void providers_build(struct building *b, const struct node *list)
 
 void provider_entry_of(const struct provider *p, struct provider_entry *out)
 {
-    *out = (struct provider_entry) { .provider = *p, .api = (int)p->dialect, .auth = p->is_key_bearer };
+    *out = (struct provider_entry) { .provider = *p,
+                                     .api = (int)p->dialect,
+                                     .auth = p->is_key_bearer };
 }

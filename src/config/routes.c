@@ -24,7 +24,8 @@ static void note_missing(struct building *b, const struct mention *mention, stru
         if (!str_eq(b->known_models[i], name))
             continue;
         if (!mention->is_default)
-            problem_warn(b->problems, "%s:%d: %s: model %.*s is not declared under models: left out",
+            problem_warn(b->problems,
+                         "%s:%d: %s: model %.*s is not declared under models: left out",
                          mention->at.file, mention->at.line, mention->field, STR_ARG(name));
         return;
     }
@@ -42,7 +43,8 @@ static void note_missing(struct building *b, const struct mention *mention, stru
 static size_t resolve(struct building *b, const struct mention *mention, struct names names,
                       const struct model *const **out)
 {
-    const struct model **models = arena_alloc(&b->config->arena, (names.len + 1) * sizeof(struct model *));
+    const struct model **models =
+        arena_alloc(&b->config->arena, (names.len + 1) * sizeof(struct model *));
     size_t len = 0;
     for (size_t i = 0; i < names.len; i++) {
         const struct model *m = config_find_model(b->config, names.at[i]);
@@ -85,11 +87,13 @@ static void check_route(struct building *b, const struct node *item, const struc
 {
     if (route->language.len && !is_language(route->language))
         problem(b->problems, document_place(item, "language"),
-                "routes.language: '%.*s' is no language code; allowed: two or three small letters (fr, en)",
+                "routes.language: '%.*s' is no language code; allowed: two or three small letters "
+                "(fr, en)",
                 STR_ARG(problem_quote(&b->config->arena, route->language)));
     for (size_t i = 0; i < route->models_len; i++) {
         if (route->models[i]->is_embedding)
-            problem(b->problems, document_place(item, "models"), "routes.models: '%.*s' serves embeddings; allowed: models for chat",
+            problem(b->problems, document_place(item, "models"),
+                    "routes.models: '%.*s' serves embeddings; allowed: models for chat",
                     STR_ARG(route->models[i]->name));
     }
 }
@@ -126,9 +130,10 @@ static bool build_route(struct building *b, const struct node *item, bool is_def
     out->models_len = resolve(b, &mention, entry.models, &out->models);
     check_route(b, item, out);
     if (before == b->problems->count && out->models_len == 0 && !is_default)
-        problem_warn(b->problems, "%s:%d: routes: none of its models is declared: %s", item->origin.file,
-                     item->origin.line, catches_all(out) ? "all declared models take its place"
-                                                         : "the route is left out");
+        problem_warn(b->problems, "%s:%d: routes: none of its models is declared: %s",
+                     item->origin.file, item->origin.line,
+                     catches_all(out) ? "all declared models take its place"
+                                      : "the route is left out");
     return out->models_len > 0;
 }
 
@@ -136,7 +141,8 @@ static bool build_route(struct building *b, const struct node *item, bool is_def
 static void add_last_route(struct building *b, struct route *out)
 {
     struct config *c = b->config;
-    const struct model **models = arena_alloc(&c->arena, (c->models_len + 1) * sizeof(struct model *));
+    const struct model **models =
+        arena_alloc(&c->arena, (c->models_len + 1) * sizeof(struct model *));
     size_t len = 0;
     for (size_t i = 0; i < c->models_len; i++) {
         if (!c->models[i].is_embedding)
@@ -159,7 +165,8 @@ void routes_build(struct building *b, const struct node *list, bool is_default)
             continue;
         }
         if (has_last && !is_default)
-            problem_warn(b->problems, "%s:%d: routes: never reached: a route before it takes every call",
+            problem_warn(b->problems,
+                         "%s:%d: routes: never reached: a route before it takes every call",
                          item->origin.file, item->origin.line);
         has_last |= catches_all(route);
         c->routes_len++;
@@ -169,8 +176,9 @@ void routes_build(struct building *b, const struct node *list, bool is_default)
     if (has_lost_last)
         add_last_route(b, &routes[c->routes_len]);
     else
-        problem_warn(b->problems, "routes: none takes every call: calls that match no route are refused; "
-                                  "end the list with one that has models alone");
+        problem_warn(b->problems,
+                     "routes: none takes every call: calls that match no route are refused; "
+                     "end the list with one that has models alone");
 }
 
 void fallbacks_build(struct building *b, const struct node *list, bool is_default)
@@ -184,7 +192,8 @@ void fallbacks_build(struct building *b, const struct node *list, bool is_defaul
         struct mention from = { document_place(item, "from"), "fallbacks.from", is_default };
         struct mention to = { document_place(item, "to"), "fallbacks.to", is_default };
         if (item->kind != NODE_MAP) {
-            problem(b->problems, item->origin, "fallbacks: each must be a map: { from: \"*\", to: [...] }");
+            problem(b->problems, item->origin,
+                    "fallbacks: each must be a map: { from: \"*\", to: [...] }");
             continue;
         }
         fields_read(fallback_fields, &r, item, &entry);

@@ -4,8 +4,8 @@
  * keys - API keys and the accounts they belong to.
  *
  * hz_live_ + 8 characters of public id + 32 characters of secret (160 bits) + 6 of checksum
- * (the low 30 bits of a CRC-32 over the rest), all base 32 (RFC 4648 alphabet, lower case). Only the SHA-256 of the whole
- * key is stored; the key is shown once.
+ * (the low 30 bits of a CRC-32 over the rest), all base 32 (RFC 4648 alphabet, lower case). Only
+ * the SHA-256 of the whole key is stored; the key is shown once.
  *
  * Thread: key_table is loaded by a worker and read by loops (immutable, swapped by the gateway).
  */
@@ -40,7 +40,8 @@ struct key_request {
 };
 /* `text` receives the key, KEY_TEXT_LEN characters and a NUL. Makes the account if it is new; an
  * empty account is "default". Names are limited by the caller (128). */
-enum err key_create(struct store *s, const struct key_request *request, char text[KEY_TEXT_LEN + 1]) HZ_MUST_USE;
+enum err key_create(struct store *s, const struct key_request *request,
+                    char text[KEY_TEXT_LEN + 1]) HZ_MUST_USE;
 /* ERR_NOT_FOUND. Revoking twice is fine. */
 enum err key_revoke(struct store *s, struct str id) HZ_MUST_USE;
 

@@ -1,4 +1,5 @@
-/* A key that is well formed is exactly as long as keys are, and no longer so when a byte changes. */
+/* A key that is well formed is exactly as long as keys are, and no longer so when a byte changes.
+ */
 
 #include "fuzz.h"
 

@@ -37,7 +37,8 @@ TEST(the_longest_prefix_at_a_word_s_end_wins)
     CHECK_EQ(guess(DIALECT_OPENAI, "gpt-4o-mini", "x").default_max_tokens, 0);
     CHECK(guess(DIALECT_OPENAI, "gpt-4o", "x").has_json_schema);
     CHECK(!guess(DIALECT_OPENAI, "gpt-4-turbo", "x").has_json_schema);
-    CHECK(guess(DIALECT_OPENAI, "o100", "x").has_tools && guess(DIALECT_OPENAI, "o100", "x").drop_params_len == 0);
+    CHECK(guess(DIALECT_OPENAI, "o100", "x").has_tools &&
+          guess(DIALECT_OPENAI, "o100", "x").drop_params_len == 0);
     CHECK(guess(DIALECT_OPENAI, "mistral-embed", "x").is_embedding);
 }
 
@@ -55,5 +56,6 @@ TEST(the_models_route_sends_usage_unasked)
     CHECK_EQ(guess(DIALECT_FOUNDRY_V1, "Phi-4", "x").stream_usage, STREAM_USAGE_OPTION);
 }
 
-RUN_TESTS(T(reasoning_models_are_told_from_their_families), T(the_longest_prefix_at_a_word_s_end_wins),
+RUN_TESTS(T(reasoning_models_are_told_from_their_families),
+          T(the_longest_prefix_at_a_word_s_end_wins),
           T(a_name_of_no_family_falls_back_to_the_model_s), T(the_models_route_sends_usage_unasked))

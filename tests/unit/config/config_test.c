@@ -1,7 +1,8 @@
 #include "config/files.h"
 
-static const char providers[] = "providers:\n"
-                                "  - { name: own, kind: openai-compatible, base_url: \"http://127.0.0.1:9/v1\" }\n";
+static const char providers[] =
+    "providers:\n"
+    "  - { name: own, kind: openai-compatible, base_url: \"http://127.0.0.1:9/v1\" }\n";
 
 /* The sample of the design, word for word. */
 static const char sample[] =
@@ -17,7 +18,8 @@ static const char sample[] =
     "    base_url: \"https://example.services.ai.azure.com\"\n"
     "    region: eastus2\n"
     "    key: \"env:AZURE_AI_KEY\"\n"
-    "    timeouts_ms: { connect: 2000, first_content: 8000, idle: 20000, attempt: 60000, total: 120000 }\n"
+    "    timeouts_ms: { connect: 2000, first_content: 8000, idle: 20000, attempt: 60000, total: "
+    "120000 }\n"
     "models:\n"
     "  - name: mistral-large\n"
     "    price_usd_per_mtok: { input: 0.5, output: 1.5 }\n"
@@ -102,14 +104,20 @@ TEST(everything_wrong_is_told_at_once)
                              "  access: perhaps\n"
                              "provider: []\n"));
     CHECK(!f.config);
-    CHECK(files_has_error(&f, "huntaze.yaml:1: server: unknown key 'lisen'; did you mean 'listen'?; allowed: listen"));
-    CHECK(files_has_error(&f, "huntaze.yaml:1: server.loops: '999' is not a whole number in range; allowed: 0 to 64"));
+    CHECK(files_has_error(
+        &f,
+        "huntaze.yaml:1: server: unknown key 'lisen'; did you mean 'listen'?; allowed: listen"));
+    CHECK(files_has_error(
+        &f,
+        "huntaze.yaml:1: server.loops: '999' is not a whole number in range; allowed: 0 to 64"));
     CHECK(files_has_error(&f, "huntaze.yaml:1: server.listen: 'nowhere' is not an address"));
     CHECK(files_has_error(&f, "huntaze.yaml:2: unknown key 'stroe'; did you mean 'store'?"));
-    CHECK(files_has_error(&f, "huntaze.yaml:3: store.url: not the address of a database; allowed: sqlite:PATH"));
+    CHECK(files_has_error(
+        &f, "huntaze.yaml:3: store.url: not the address of a database; allowed: sqlite:PATH"));
     CHECK(files_has_error(&f, "huntaze.yaml:4: auth: must be a map of options"));
     CHECK(files_has_error(&f, "huntaze.yaml:6: log.level: 'loud' is not an allowed word"));
-    CHECK(files_has_error(&f, "huntaze.yaml:7: log.access: 'perhaps' is not a truth value; allowed: true, false"));
+    CHECK(files_has_error(
+        &f, "huntaze.yaml:7: log.access: 'perhaps' is not a truth value; allowed: true, false"));
     CHECK(files_has_error(&f, "huntaze.yaml:8: unknown key 'provider'; did you mean 'providers'?"));
     CHECK(str_find(buf_str(&f.errors), STR("secret")) == SIZE_MAX);
     files_fini(&f);
@@ -148,7 +156,8 @@ TEST(the_overlay_of_the_environment_merges)
     files_add(&f, "huntaze.staging.yaml", "server: { regoin: b }\n");
     f.env[0] = "HUNTAZE_ENV=staging";
     files_load(&f, path);
-    CHECK(files_has_error(&f, "huntaze.staging.yaml:1: server: unknown key 'regoin'; did you mean 'region'?"));
+    CHECK(files_has_error(
+        &f, "huntaze.staging.yaml:1: server: unknown key 'regoin'; did you mean 'region'?"));
     files_fini(&f);
 }
 
@@ -163,8 +172,10 @@ TEST(values_are_checked_against_each_other)
                              "auth: { router_key: short }\n"
                              "prices: { file: /nonexistent.csv }\n"));
     CHECK(!f.config);
-    CHECK(files_has_error(&f, "huntaze.yaml:1: TLS needs both server.tls_certificate and server.tls_key"));
-    CHECK(files_has_error(&f, "huntaze.yaml:1: server.tls_key: the file '/nonexistent/key.pem' is missing"));
+    CHECK(files_has_error(
+        &f, "huntaze.yaml:1: TLS needs both server.tls_certificate and server.tls_key"));
+    CHECK(files_has_error(
+        &f, "huntaze.yaml:1: server.tls_key: the file '/nonexistent/key.pem' is missing"));
     CHECK(files_has_error(&f, "huntaze.yaml:1: server.region: must not be empty"));
     CHECK(files_has_error(&f, "huntaze.yaml:3: ledger.spool: must be another file"));
     CHECK(files_has_error(&f, "huntaze.yaml:4: auth.router_key: too short"));
@@ -242,11 +253,14 @@ TEST(own_prices_replace_the_list)
     struct files f;
     struct buf text = { 0 };
     files_init(&f);
-    const char *csv = files_add(&f, "p.csv",
-                                "provider,model,input_usd_per_mtok,output_usd_per_mtok,cached_input_usd_per_mtok,"
-                                "context_tokens,max_output_tokens,source\nown,m,1,2,0.5\n");
-    buf_addf(&text, "prices: { file: \"%s\" }\n%smodels:\n  - { name: m, deployments: [{ provider: own }] }\n", csv,
-             providers);
+    const char *csv =
+        files_add(&f, "p.csv",
+                  "provider,model,input_usd_per_mtok,output_usd_per_mtok,cached_input_usd_per_mtok,"
+                  "context_tokens,max_output_tokens,source\nown,m,1,2,0.5\n");
+    buf_addf(
+        &text,
+        "prices: { file: \"%s\" }\n%smodels:\n  - { name: m, deployments: [{ provider: own }] }\n",
+        csv, providers);
     buf_add_char(&text, '\0');
     files_load(&f, files_add(&f, "huntaze.yaml", text.at));
     CHECK_STR(buf_str(&f.errors), "");
@@ -259,9 +273,10 @@ TEST(own_prices_replace_the_list)
     files_fini(&f);
 }
 
-RUN_TESTS(T(without_a_file_the_simulator_serves_the_product_s_models), T(the_sample_of_the_design_loads),
-          T(everything_wrong_is_told_at_once), T(a_missing_or_broken_file_is_an_error),
-          T(the_overlay_of_the_environment_merges), T(values_are_checked_against_each_other),
+RUN_TESTS(T(without_a_file_the_simulator_serves_the_product_s_models),
+          T(the_sample_of_the_design_loads), T(everything_wrong_is_told_at_once),
+          T(a_missing_or_broken_file_is_an_error), T(the_overlay_of_the_environment_merges),
+          T(values_are_checked_against_each_other),
           T(what_is_printed_loads_again_and_prints_the_same), T(secrets_are_not_printed),
           T(a_snapshot_lives_until_its_last_reference), T(the_router_key_may_be_a_reference),
           T(own_prices_replace_the_list))

@@ -25,7 +25,8 @@ static void fini(struct fixture *f)
 TEST(nodes_know_their_line)
 {
     struct fixture f = { 0 };
-    struct node *root = parse(&f, "server:\n  listen: \"a:1\"\n  loops: 2\nlist:\n  - x\n  - {a: b}\n");
+    struct node *root =
+        parse(&f, "server:\n  listen: \"a:1\"\n  loops: 2\nlist:\n  - x\n  - {a: b}\n");
     CHECK(root);
     struct node *loops = document_get(document_get(root, STR("server")), STR("loops"));
     CHECK_STR(loops->text, "2");
@@ -60,7 +61,8 @@ TEST(what_is_not_plain_yaml_is_refused_with_its_line)
     refused(&f, "a: 1\nb: &x 2\n", "f.yaml:2: YAML anchors");
     refused(&f, "a: 1\nb: *x\n", "f.yaml:2: YAML aliases");
     refused(&f, "a: !!int 1\n", "f.yaml:1: YAML tags");
-    refused(&f, "a: 1\nb: 2\na: 3\n", "f.yaml:3: 'a' stands here a second time; the first is on line 1");
+    refused(&f, "a: 1\nb: 2\na: 3\n",
+            "f.yaml:3: 'a' stands here a second time; the first is on line 1");
     refused(&f, "a: 1\n---\nb: 2\n", "f.yaml:2: a second document");
     refused(&f, "a: [1\n", "f.yaml:2: not valid YAML");
     refused(&f, "[a]: 1\n", "a key must be plain text");
@@ -101,8 +103,8 @@ TEST(maps_merge_and_lists_replace)
 {
     struct fixture f = { 0 };
     struct node *under = parse(&f, "s: {a: 1, b: 2}\nl: [1, 2]\nk: 1\n");
-    struct node *over = document_parse(&f.arena, STR("s: {b: 3, c: 4}\nl: [9]\nk: {x: y}\n"), "o.yaml",
-                                       &f.problems);
+    struct node *over = document_parse(&f.arena, STR("s: {b: 3, c: 4}\nl: [9]\nk: {x: y}\n"),
+                                       "o.yaml", &f.problems);
     document_merge(under, over);
     struct node *s = document_get(under, STR("s"));
     CHECK_EQ(s->len, 3);
@@ -147,4 +149,5 @@ TEST(taking_a_child_leaves_the_others)
 RUN_TESTS(T(nodes_know_their_line), T(null_is_told_from_the_word_in_quotes),
           T(what_is_not_plain_yaml_is_refused_with_its_line), T(depth_size_and_entries_are_bounded),
           T(an_empty_document_is_an_empty_map), T(maps_merge_and_lists_replace),
-          T(setting_a_dotted_name_makes_the_way_and_spares_lists), T(taking_a_child_leaves_the_others))
+          T(setting_a_dotted_name_makes_the_way_and_spares_lists),
+          T(taking_a_child_leaves_the_others))

@@ -18,7 +18,7 @@ struct files {
     int len;
     struct config *config;
     struct buf errors;
-    const char *env[FILES_MAX];       /* set before files_load */
+    const char *env[FILES_MAX]; /* set before files_load */
     const char *overrides[FILES_MAX];
 };
 

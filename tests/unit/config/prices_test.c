@@ -2,8 +2,8 @@
 
 #include "config/prices.h"
 
-#define HEADER                                                                                     \
-    "provider,model,input_usd_per_mtok,output_usd_per_mtok,cached_input_usd_per_mtok,"             \
+#define HEADER                                                                         \
+    "provider,model,input_usd_per_mtok,output_usd_per_mtok,cached_input_usd_per_mtok," \
     "context_tokens,max_output_tokens,source\n"
 
 static struct price_list *load(const char *csv, struct buf *errors)
@@ -15,8 +15,9 @@ static struct price_list *load(const char *csv, struct buf *errors)
 TEST(rows_are_found_without_case)
 {
     struct buf errors = { 0 };
-    struct price_list *list =
-        load(HEADER "azure_ai,Phi-4,0.125,0.5,,1,2,\"a \"\"b\"\", c\"\r\nopenai,gpt-4o,2.5,10,1.25\n", &errors);
+    struct price_list *list = load(
+        HEADER "azure_ai,Phi-4,0.125,0.5,,1,2,\"a \"\"b\"\", c\"\r\nopenai,gpt-4o,2.5,10,1.25\n",
+        &errors);
     CHECK(list);
     const struct price *phi = price_list_find(list, STR("AZURE_AI"), STR("phi-4"));
     CHECK_EQ(phi->input_nusd_per_mtok, 125000000);
@@ -43,7 +44,8 @@ TEST(every_bad_line_is_named)
     }
     CHECK(str_find(buf_str(&errors), STR("p.csv:9:")) == SIZE_MAX);
     CHECK(str_find(buf_str(&errors), STR("p.csv:10: this provider and model")) != SIZE_MAX);
-    CHECK(str_find(buf_str(&errors), STR("p.csv:2: output_usd_per_mtok: 'x' is not a price")) != SIZE_MAX);
+    CHECK(str_find(buf_str(&errors), STR("p.csv:2: output_usd_per_mtok: 'x' is not a price")) !=
+          SIZE_MAX);
     CHECK(!load("provider,model\n", &errors));
     CHECK(!load("", &errors) && errors.len > 0);
     buf_fini(&errors);
@@ -52,7 +54,8 @@ TEST(every_bad_line_is_named)
 TEST(rows_with_a_suffix_are_similar)
 {
     struct buf errors = { 0 }, names = { 0 };
-    struct price_list *list = load(HEADER "a,m@x,1,2,\na,m@y,1,2,\nb,m@z,1,2,\na,mm@x,1,2,\n", &errors);
+    struct price_list *list =
+        load(HEADER "a,m@x,1,2,\na,m@y,1,2,\nb,m@z,1,2,\na,mm@x,1,2,\n", &errors);
     price_list_similar(list, STR("a"), STR("M"), &names);
     CHECK_STR(buf_str(&names), "m@x, m@y");
     price_list_destroy(list);
@@ -60,4 +63,5 @@ TEST(rows_with_a_suffix_are_similar)
     buf_fini(&errors);
 }
 
-RUN_TESTS(T(rows_are_found_without_case), T(every_bad_line_is_named), T(rows_with_a_suffix_are_similar))
+RUN_TESTS(T(rows_are_found_without_case), T(every_bad_line_is_named),
+          T(rows_with_a_suffix_are_similar))

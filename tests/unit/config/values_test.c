@@ -15,7 +15,8 @@ TEST(addresses_name_host_and_port)
     CHECK_STR(host, "::1");
     CHECK_OK(value_address(&a, STR("*:80"), &host, &port));
     CHECK_STR(host, "0.0.0.0");
-    const char *const bad[] = { "8080", "a:", "a:65536", "[::1:80", "a b:80", "::1:80", "", "a:-1", "[a]:80" };
+    const char *const bad[] = { "8080",   "a:", "a:65536", "[::1:80", "a b:80",
+                                "::1:80", "",   "a:-1",    "[a]:80" };
     for (size_t i = 0; i < HZ_LEN(bad); i++)
         CHECK_ERR(value_address(&a, str_of(bad[i]), &host, &port), ERR_CONFIG);
     arena_fini(&a);
@@ -39,8 +40,9 @@ TEST(base_urls_lose_their_last_slash_and_nothing_else)
     CHECK(!url.is_tls && url.port == 9090);
     CHECK_STR(url.host, "::1");
     CHECK_STR(url.path, "/v1");
-    const char *const bad[] = { "ftp://a", "https://", "https://u:p@a", "https://a/?x", "https://a/#x",
-                                "https://a:0", "https://a:x", "https://a b", "a.com", "https://[::1" };
+    const char *const bad[] = { "ftp://a",      "https://",    "https://u:p@a", "https://a/?x",
+                                "https://a/#x", "https://a:0", "https://a:x",   "https://a b",
+                                "a.com",        "https://[::1" };
     for (size_t i = 0; i < HZ_LEN(bad); i++)
         CHECK(value_base_url(str_of(bad[i]), &url));
 }

@@ -11,7 +11,8 @@ static struct store *open_store(void)
     return s;
 }
 
-static void create(struct store *s, const char *account, const struct key_request *more, char text[KEY_TEXT_LEN + 1])
+static void create(struct store *s, const char *account, const struct key_request *more,
+                   char text[KEY_TEXT_LEN + 1])
 {
     struct key_request r = more ? *more : (struct key_request) { .scopes = SCOPE_CHAT };
     r.account = str_of(account);
@@ -29,7 +30,9 @@ TEST(a_new_key_is_found_with_what_it_may_do)
 {
     struct store *s = open_store();
     char text[KEY_TEXT_LEN + 1], other[KEY_TEXT_LEN + 1];
-    struct key_request r = { .name = STR("back end"), .has_tier = true, .tier = TIER_VIP,
+    struct key_request r = { .name = STR("back end"),
+                             .has_tier = true,
+                             .tier = TIER_VIP,
                              .scopes = SCOPE_CHAT | SCOPE_ADMIN };
     create(s, "creator-1", &r, text);
     create(s, NULL, NULL, other);
@@ -189,7 +192,8 @@ TEST(many_keys_are_told_apart)
     store_close(s);
 }
 
-RUN_ON_BOTH(D(a_new_key_is_found_with_what_it_may_do), D(a_wrong_secret_under_a_known_id_is_not_found),
+RUN_ON_BOTH(D(a_new_key_is_found_with_what_it_may_do),
+            D(a_wrong_secret_under_a_known_id_is_not_found),
             D(a_typing_error_is_seen_without_the_store), D(a_revoked_key_is_listed_but_not_found),
             D(the_table_is_loaded_only_after_a_change), D(an_account_keeps_its_tier_unless_told),
             D(the_key_itself_is_not_stored), D(many_keys_are_told_apart))

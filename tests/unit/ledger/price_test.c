@@ -9,16 +9,18 @@ static const struct price gpt_4o = { 5 * USD / 2, 10 * USD, 5 * USD / 4 };
 
 static int64_t cost(const struct price *price, int64_t input, int64_t cached, int64_t output)
 {
-    struct usage usage = { .input_tokens = input, .cached_tokens = cached, .output_tokens = output };
+    struct usage usage = { .input_tokens = input,
+                           .cached_tokens = cached,
+                           .output_tokens = output };
     return price_cost(price, &usage);
 }
 
 TEST(golden_costs_are_exact)
 {
-    CHECK_EQ(cost(&gpt_4o, 1000, 0, 500), 7500000);                   /* $0.0075 */
-    CHECK_EQ(cost(&gpt_4o, 1000, 600, 500), 6750000);                 /* 400 + 600 cached */
+    CHECK_EQ(cost(&gpt_4o, 1000, 0, 500), 7500000);   /* $0.0075 */
+    CHECK_EQ(cost(&gpt_4o, 1000, 600, 500), 6750000); /* 400 + 600 cached */
     CHECK_EQ(cost(&gpt_4o, 1, 0, 0), 2500);
-    CHECK_EQ(cost(&gpt_4o, 1000000, 0, 1000000), 12500000000);        /* $12.50 */
+    CHECK_EQ(cost(&gpt_4o, 1000000, 0, 1000000), 12500000000); /* $12.50 */
     const struct price phi = { 125000000, 500000000, PRICE_NONE };
     CHECK_EQ(cost(&phi, 123, 0, 45), 15375 + 22500);
     const struct price embedding = { 20000000, 0, PRICE_NONE };
