@@ -11,10 +11,12 @@
  * Owner:    rows handed in are copied to a heap record that belongs to the committer until it has
  *           answered; a task may give up the wait, never the record.
  * Thread:   ledger_open/close by the main thread; ledger_name, slots and ledger_settle on loops.
+ *           Loops that have settled are destroyed after ledger_close, never before.
  * Suspends: ledger_settle.
  * Errors:   ERR_STORE.
  */
 
+#include "base/buf.h"
 #include "loop/task.h"
 #include "model/usage.h"
 
@@ -25,13 +27,13 @@ struct ledger_options {
     struct str spool_path;  /* SQLite file that takes settles while the database is away */
     struct str slots_path;
     size_t slots_count;
-    unsigned node;
+    unsigned node; /* PostgreSQL: if a living process has it, the next free one is taken */
     bool spools_when_down;
-    int64_t down_wait_ms;   /* a settle waits this long for the database before it is spooled (5000) */
+    int64_t down_wait_ms;   /* how long after a failure settles wait for the database (5000) */
 };
 
 /* Opens, migrates, drains the spool, turns left slots into unknown rows, folds rows after the last
- * rollup, starts the committer. */
+ * rollup, starts the committer. A SQLite store and a file of slots take one process at a time. */
 enum err ledger_open(const struct ledger_options *options, struct ledger **out, struct fail *fail) HZ_MUST_USE;
 /* Writes what was handed in, then ends the committer. */
 void ledger_close(struct ledger *l);
@@ -76,13 +78,16 @@ struct transfer {
     struct str correlation_id; /* only if the caller gave it; else at = NULL (it is the operation's) */
 };
 
-/* Durable when this returns OK (in the database or in the spool). */
+/* Durable when this returns OK (in the database or in the spool). After ERR_STORE, or after a wait
+ * that was given up, the rows are still kept and written when the database is back. */
 enum err ledger_settle(struct task *t, struct ledger *l, const struct transfer *rows, size_t count) HZ_MUST_USE;
 /* Hands over without waiting (ledger.wait: false). */
 void ledger_post(struct ledger *l, const struct transfer *rows, size_t count);
 
 /* An attempt in flight: filled before the request is sent, released after its row is durable.
- * `row` holds the estimate as amount. NULL when all slots are taken: refuse with ERR_BUSY. */
+ * `row` holds the estimate as amount. NULL when all slots are taken: refuse with ERR_BUSY.
+ * Slots of rows that were posted, or whose settle did not return OK, are not the caller's any more:
+ * the ledger releases them when the row is durable. */
 struct ledger_slot;
 struct ledger_slot *ledger_slot_take(struct ledger *l, const struct transfer *row);
 void ledger_slot_release(struct ledger *l, struct ledger_slot *slot);

@@ -15,8 +15,7 @@ static const char *reason(int number, char *out, size_t size)
     return strerror_r(number, out, size);
 }
 
-/* Makes each missing directory above the file. */
-static bool make_directories(const char *path)
+bool store_make_directories(const char *path)
 {
     char *part = mem_strdup(path);
     bool is_made = true;
@@ -41,7 +40,7 @@ enum err sqlite_file_make(const char *path, struct fail *fail)
         return fail_set(fail, ERR_STORE, "the store %s is not a file", path);
     }
     int fd = -1;
-    if (make_directories(path))
+    if (store_make_directories(path))
         fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST)
         return fail_set(fail, ERR_STORE,

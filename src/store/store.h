@@ -32,6 +32,8 @@ bool store_is_postgres(const struct store *s);
 enum err store_ping(struct store *s) HZ_MUST_USE;
 /* The file of a SQLite URL; at = NULL for any other. */
 struct str store_sqlite_path(struct str url);
+/* Makes the directories above a file that stands beside the store (mode 0700); false: see errno. */
+bool store_make_directories(const char *path);
 
 /* Statements by number, from store/statements.def: X(id, sqlite text, postgres text). */
 enum statement {

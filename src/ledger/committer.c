@@ -1,0 +1,347 @@
+#include <pthread.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ledger/internal.h"
+
+enum { LOOPS_MAX = 64, RETRY_FIRST_MS = 50, RETRY_LAST_MS = 2000 };
+
+struct list {
+    struct record *first, *last;
+};
+
+struct committer {
+    struct committer_options options;
+    pthread_t thread;
+    bool is_started;
+    _Atomic bool is_healthy;
+
+    pthread_mutex_t lock; /* of the three below */
+    pthread_cond_t has_work;
+    struct list queue;
+    bool is_asleep;
+    bool is_closing;
+
+    /* the thread's own */
+    struct list backlog; /* taken from the queue, not durable yet */
+    struct record *rows[BATCH_ROWS_MAX];
+    bool is_down;
+    int64_t down_since_ns, retry_ns, retry_ms;
+    struct series *failures;
+};
+
+static void list_add(struct list *list, struct record *first, struct record *last)
+{
+    if (list->last)
+        list->last->next = first;
+    else
+        list->first = first;
+    list->last = last;
+}
+
+static struct list list_take(struct list *list)
+{
+    struct list all = *list;
+    *list = (struct list) { 0 };
+    return all;
+}
+
+/* ---- hand-over and answers ---- */
+
+void committer_hand_over(struct committer *c, struct record *first)
+{
+    pthread_mutex_lock(&c->lock);
+    list_add(&c->queue, first, first);
+    bool must_wake = c->is_asleep;
+    c->is_asleep = false;
+    pthread_mutex_unlock(&c->lock);
+    if (must_wake)
+        pthread_cond_signal(&c->has_work);
+}
+
+/* On the loop: the first record's post carries all of this loop. */
+static void on_answer(struct post *post)
+{
+    struct record *r = HZ_CONTAINER_OF(post, struct record, post);
+    for (struct record *next; r; r = next) {
+        next = r->next;
+        loop_external_end(r->loop);
+        r->is_done = true;
+        if (r->task) {
+            task_wake(r->task, OK);
+            continue;
+        }
+        records_settled(r);
+    }
+}
+
+static void post_answer(struct list *answers)
+{
+    if (!answers->first)
+        return;
+    answers->first->post.fn = on_answer;
+    loop_post(answers->first->loop, &answers->first->post);
+}
+
+/* One wake-up for each loop, however many of its tasks waited. */
+static void answer(struct record *first, enum err result)
+{
+    struct list by_loop[LOOPS_MAX] = { 0 };
+    size_t loops = 0;
+    for (struct record *r = first, *next; r; r = next) {
+        next = r->next;
+        r->next = NULL;
+        r->result = result;
+        if (!r->loop) {
+            records_settled(r);
+            continue;
+        }
+        size_t i = 0;
+        while (i < loops && by_loop[i].first->loop != r->loop)
+            i++;
+        HZ_ASSERT(i < LOOPS_MAX);
+        loops = HZ_MAX(loops, i + 1);
+        list_add(&by_loop[i], r, r);
+    }
+    for (size_t i = 0; i < loops; i++)
+        post_answer(&by_loop[i]);
+}
+
+/* ---- the database is there ---- */
+
+static void go_down(struct committer *c)
+{
+    int64_t now_ns = clock_mono_ns();
+    series_add(c->failures, 1);
+    c->is_down = true;
+    c->down_since_ns = now_ns;
+    c->retry_ms = RETRY_FIRST_MS;
+    c->retry_ns = now_ns + c->retry_ms * NS_PER_MS;
+    atomic_store(&c->is_healthy, false);
+    log_error(NULL, "ledger_store_failed",
+              LOG_TEXT("detail", store_error(c->options.writer->store)));
+}
+
+/* Cuts a batch from the backlog: whole hand-overs only, since their rows belong together. */
+static struct list cut_batch(struct committer *c, struct record **rows, size_t *count)
+{
+    struct list batch = { 0 };
+    *count = 0;
+    while (c->backlog.first) {
+        struct record *first = c->backlog.first;
+        size_t more = 0;
+        for (struct record *r = first; r; r = r->more)
+            more++;
+        if (*count + more > BATCH_ROWS_MAX)
+            break;
+        for (struct record *r = first; r; r = r->more)
+            rows[(*count)++] = r;
+        c->backlog.first = first->next;
+        if (!c->backlog.first)
+            c->backlog.last = NULL;
+        first->next = NULL;
+        list_add(&batch, first, first);
+    }
+    return batch;
+}
+
+static void put_back(struct committer *c, struct list batch)
+{
+    struct list rest = list_take(&c->backlog);
+    c->backlog = batch;
+    if (rest.first)
+        list_add(&c->backlog, rest.first, rest.last);
+}
+
+static void write_backlog(struct committer *c)
+{
+    while (c->backlog.first && !c->is_down) {
+        size_t count;
+        struct list batch = cut_batch(c, c->rows, &count);
+        if (writer_write(c->options.writer, c->rows, count, NULL) == OK) {
+            answer(batch.first, OK);
+        } else {
+            put_back(c, batch);
+            go_down(c);
+        }
+    }
+}
+
+/* ---- the database is away ---- */
+
+static void come_back(struct committer *c)
+{
+    enum err err = writer_load(c->options.writer);
+    if (!err)
+        err = spool_drain(c->options.spool, c->options.writer);
+    if (err) {
+        series_add(c->failures, 1);
+        c->retry_ms = HZ_MIN(c->retry_ms * 2, RETRY_LAST_MS);
+        c->retry_ns = clock_mono_ns() + c->retry_ms * NS_PER_MS;
+        return;
+    }
+    c->is_down = false;
+    atomic_store(&c->is_healthy, true);
+    log_info(NULL, "ledger_store_back",
+             LOG_INT("away_ms", (clock_mono_ns() - c->down_since_ns) / NS_PER_MS));
+    write_backlog(c);
+}
+
+/* Nobody waits for them any more, but they are kept and written when the database is back. */
+static void fail_waiting(struct committer *c)
+{
+    struct list all = list_take(&c->backlog), waiting = { 0 };
+    for (struct record *first = all.first, *next; first; first = next) {
+        next = first->next;
+        first->next = NULL;
+        if (!first->loop) {
+            list_add(&c->backlog, first, first);
+            continue;
+        }
+        size_t count = 0;
+        for (struct record *r = first; r; r = r->more)
+            count++;
+        struct record *kept = records_take(c->options.records, count);
+        for (struct record *from = first, *to = kept; from; from = from->more, to = to->more)
+            row_set(to, &from->row);
+        list_add(&c->backlog, kept, kept);
+        list_add(&waiting, first, first);
+    }
+    answer(waiting.first, ERR_STORE);
+}
+
+static void set_aside(struct committer *c)
+{
+    if (!c->backlog.first)
+        return;
+    bool is_kept = c->options.spools_when_down &&
+                   spool_add(c->options.spool, c->options.names, c->backlog.first) == OK;
+    if (is_kept) {
+        struct list all = list_take(&c->backlog);
+        answer(all.first, OK);
+    } else {
+        fail_waiting(c);
+    }
+}
+
+static int64_t patience_ends_ns(const struct committer *c)
+{
+    return c->down_since_ns + c->options.down_wait_ms * NS_PER_MS;
+}
+
+static void endure(struct committer *c, bool is_closing)
+{
+    if (is_closing || clock_mono_ns() >= c->retry_ns)
+        come_back(c);
+    if (c->is_down && (is_closing || clock_mono_ns() >= patience_ends_ns(c)))
+        set_aside(c);
+}
+
+/* ---- the thread ---- */
+
+static int64_t wake_at_ns(const struct committer *c)
+{
+    if (!c->is_down)
+        return writer_due_ns(c->options.writer);
+    bool is_patient = c->backlog.first && clock_mono_ns() < patience_ends_ns(c);
+    return is_patient ? HZ_MIN(c->retry_ns, patience_ends_ns(c)) : c->retry_ns;
+}
+
+/* Takes what has gathered, or sleeps until there is something or it is time. */
+static bool gather(struct committer *c)
+{
+    int64_t until_ns = wake_at_ns(c);
+    struct timespec until = { .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
+    pthread_mutex_lock(&c->lock);
+    while (!c->queue.first && !c->is_closing) {
+        c->is_asleep = true;
+        if (pthread_cond_timedwait(&c->has_work, &c->lock, &until) != 0)
+            break;
+    }
+    c->is_asleep = false;
+    struct list fresh = list_take(&c->queue);
+    bool is_closing = c->is_closing;
+    pthread_mutex_unlock(&c->lock);
+    if (fresh.first)
+        list_add(&c->backlog, fresh.first, fresh.last);
+    return is_closing;
+}
+
+static void beat(struct committer *c)
+{
+    if (writer_beat(c->options.writer) != OK)
+        go_down(c);
+}
+
+static void *committer_main(void *arg)
+{
+    struct committer *c = arg;
+    bool is_closing;
+    do {
+        is_closing = gather(c);
+        if (c->is_down)
+            endure(c, is_closing);
+        else
+            write_backlog(c);
+        if (!c->is_down && (is_closing || clock_mono_ns() >= writer_due_ns(c->options.writer)))
+            beat(c);
+        /* A database that fails at the very end gets a last chance, too. */
+        if (c->is_down && is_closing)
+            endure(c, is_closing);
+    } while (!is_closing);
+    size_t left = 0;
+    for (struct record *r = c->backlog.first; r; r = r->next)
+        left++;
+    if (left)
+        log_error(NULL, "ledger_rows_left", LOG_INT("calls", left));
+    return NULL;
+}
+
+struct committer *committer_create(const struct committer_options *options)
+{
+    pthread_condattr_t attr;
+    struct committer *c = MEM_NEW(struct committer);
+    c->options = *options;
+    c->failures = metrics_series(METRIC_LEDGER_FAILURES, NULL);
+    atomic_store(&c->is_healthy, true);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->has_work, &attr);
+    pthread_condattr_destroy(&attr);
+    return c;
+}
+
+void committer_start(struct committer *c)
+{
+    int failed = pthread_create(&c->thread, NULL, committer_main, c);
+    HZ_ASSERT(!failed);
+    c->is_started = true;
+}
+
+void committer_destroy(struct committer *c)
+{
+    if (!c)
+        return;
+    if (c->is_started) {
+        pthread_mutex_lock(&c->lock);
+        c->is_closing = true;
+        pthread_mutex_unlock(&c->lock);
+        pthread_cond_signal(&c->has_work);
+        pthread_join(c->thread, NULL);
+    }
+    for (struct record *r = c->backlog.first, *next; r; r = next) {
+        next = r->next;
+        records_give_back(r);
+    }
+    pthread_cond_destroy(&c->has_work);
+    pthread_mutex_destroy(&c->lock);
+    mem_free(c);
+}
+
+bool committer_is_healthy(const struct committer *c)
+{
+    return atomic_load(&c->is_healthy);
+}

@@ -1,0 +1,245 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ledger/internal.h"
+
+enum { SLOT_BYTES = 2048, HEADER_BYTES = 4096, SLOTS_VERSION = 1, SLOTS_MOST = 1 << 20 };
+enum { SLOT_FREE = 0, SLOT_USED = 0x55534544 };
+
+static const char magic[8] = "hzslots";
+
+struct header {
+    char magic[8];
+    uint32_t version;
+    uint32_t slot_bytes;
+    uint64_t count;
+};
+
+struct ledger_slot {
+    _Atomic uint32_t state; /* written last: what stands behind it is whole */
+    uint32_t len;
+    uint64_t sum; /* a power cut may tear what a kill cannot */
+    char body[SLOT_BYTES - 16];
+};
+_Static_assert(sizeof(struct ledger_slot) == SLOT_BYTES && ROW_BYTES_MAX <= SLOT_BYTES - 16,
+               "a row fits into a slot");
+
+struct slots {
+    char *path;
+    int fd;
+    struct names *names;
+    size_t count;
+    char *map;
+    size_t map_bytes;
+    struct ledger_slot *all;
+    pthread_mutex_t lock;
+    uint32_t *free; /* a stack, so that few pages are touched */
+    size_t free_len;
+    int64_t *operations; /* by slot; 0: free */
+    int32_t *attempts;
+};
+
+/* FNV-1a over words: only has to see torn writes. */
+static uint64_t sum_of(const char *bytes, size_t len)
+{
+    uint64_t sum = 14695981039346656037ull ^ len, word = 0;
+    for (; len >= sizeof(word); bytes += sizeof(word), len -= sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        sum = (sum ^ word) * 1099511628211ull;
+        sum ^= sum >> 29;
+    }
+    word = 0;
+    memcpy(&word, bytes, len);
+    return (sum ^ word) * 1099511628211ull;
+}
+
+static enum err io_failed(const struct slots *s, const char *doing, struct fail *fail)
+{
+    char why[128];
+    return fail_set(fail, ERR_STORE,
+                    "the file of calls in flight %s cannot be %s: %s (ledger.slots)", s->path,
+                    doing, strerror_r(errno, why, sizeof(why)));
+}
+
+/* ---- what an earlier process left ---- */
+
+static void read_slot(struct slots *s, const struct ledger_slot *slot, struct slots_found *found)
+{
+    if (atomic_load(&slot->state) == SLOT_FREE)
+        return;
+    struct record *r = MEM_NEW(struct record);
+    bool is_whole = atomic_load(&slot->state) == SLOT_USED && slot->len <= sizeof(slot->body) &&
+                    slot->sum == sum_of(slot->body, slot->len);
+    if (!is_whole || row_decode(str_make(slot->body, slot->len), s->names, r) != OK) {
+        found->damaged++;
+        mem_free(r);
+        return;
+    }
+    r->row.kind = TRANSFER_SETTLE;
+    r->row.usage_source = USAGE_UNKNOWN;
+    r->row.status = ATTEMPT_CRASHED;
+    r->next = found->rows;
+    found->rows = r;
+}
+
+static enum err read_all(struct slots *s, size_t file_bytes, struct slots_found *found,
+                         struct fail *fail)
+{
+    enum err err = OK;
+    if (file_bytes < HEADER_BYTES)
+        return OK; /* new, or a process died before it took a slot */
+    char *map = mmap(NULL, file_bytes, PROT_READ, MAP_SHARED, s->fd, 0);
+    if (map == MAP_FAILED)
+        return io_failed(s, "read", fail);
+    struct header header;
+    memcpy(&header, map, sizeof(header));
+    bool is_blank = header.version == 0 && header.count == 0;
+    if (!is_blank && (memcmp(header.magic, magic, sizeof(magic)) != 0 ||
+                      header.version != SLOTS_VERSION || header.slot_bytes != SLOT_BYTES)) {
+        err = fail_set(
+            fail, ERR_STORE,
+            "%s is not a file of calls in flight of this version: start the program that wrote "
+            "it once more, or move the file away (ledger.slots)",
+            s->path);
+        goto out;
+    }
+    size_t there = (file_bytes - HEADER_BYTES) / SLOT_BYTES;
+    const struct ledger_slot *slots = (const struct ledger_slot *)(map + HEADER_BYTES);
+    for (size_t i = 0; i < HZ_MIN(there, header.count); i++)
+        read_slot(s, &slots[i], found);
+out:
+    munmap(map, file_bytes);
+    return err;
+}
+
+static enum err open_locked(struct slots *s, struct fail *fail)
+{
+    s->fd = -1;
+    if (store_make_directories(s->path))
+        s->fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->fd < 0)
+        return io_failed(s, "opened", fail);
+    if (flock(s->fd, LOCK_EX | LOCK_NB) != 0)
+        return fail_set(
+            fail, ERR_STORE,
+            "the file of calls in flight %s is in use by another huntaze: give each its own "
+            "ledger.slots",
+            s->path);
+    return OK;
+}
+
+enum err slots_open(struct str path, size_t count, struct names *names, struct slots **out,
+                    struct slots_found *found, struct fail *fail)
+{
+    struct stat st;
+    HZ_ASSERT(count <= SLOTS_MOST);
+    struct slots *s = MEM_NEW(struct slots);
+    s->path = str_dup(path);
+    s->names = names;
+    s->count = count;
+    pthread_mutex_init(&s->lock, NULL);
+    enum err err = open_locked(s, fail);
+    if (!err && fstat(s->fd, &st) != 0)
+        err = io_failed(s, "read", fail);
+    if (!err)
+        err = read_all(s, (size_t)st.st_size, found, fail);
+    if (err) {
+        slots_close(s);
+        return err;
+    }
+    *out = s;
+    return OK;
+}
+
+enum err slots_reset(struct slots *s, struct fail *fail)
+{
+    s->map_bytes = HEADER_BYTES + s->count * SLOT_BYTES;
+    if (ftruncate(s->fd, 0) != 0 || ftruncate(s->fd, (off_t)s->map_bytes) != 0)
+        return io_failed(s, "written", fail);
+    s->map = mmap(NULL, s->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+    if (s->map == MAP_FAILED) {
+        s->map = NULL;
+        return io_failed(s, "mapped", fail);
+    }
+    struct header header = { .version = SLOTS_VERSION,
+                             .slot_bytes = SLOT_BYTES,
+                             .count = s->count };
+    memcpy(header.magic, magic, sizeof(magic));
+    memcpy(s->map, &header, sizeof(header));
+    s->all = (struct ledger_slot *)(s->map + HEADER_BYTES);
+    s->free = mem_alloc(s->count * sizeof(*s->free));
+    s->operations = mem_zalloc(s->count * sizeof(*s->operations));
+    s->attempts = mem_zalloc(s->count * sizeof(*s->attempts));
+    for (s->free_len = 0; s->free_len < s->count; s->free_len++)
+        s->free[s->free_len] = (uint32_t)(s->count - 1 - s->free_len);
+    return OK;
+}
+
+void slots_close(struct slots *s)
+{
+    if (!s)
+        return;
+    if (s->map)
+        munmap(s->map, s->map_bytes);
+    if (s->fd >= 0)
+        close(s->fd);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s->free);
+    mem_free(s->operations);
+    mem_free(s->attempts);
+    mem_free(s->path);
+    mem_free(s);
+}
+
+/* ---- in use ---- */
+
+struct ledger_slot *slots_take(struct slots *s, const struct transfer *row)
+{
+    struct ledger_slot *slot = NULL;
+    pthread_mutex_lock(&s->lock);
+    if (s->free_len) {
+        uint32_t i = s->free[--s->free_len];
+        s->operations[i] = row->operation_id;
+        s->attempts[i] = row->attempt;
+        slot = &s->all[i];
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (!slot)
+        return NULL;
+    slot->len = (uint32_t)row_encode(row, s->names, slot->body);
+    slot->sum = sum_of(slot->body, slot->len);
+    atomic_store_explicit(&slot->state, SLOT_USED, memory_order_release);
+    return slot;
+}
+
+static void release(struct slots *s, uint32_t i)
+{
+    atomic_store_explicit(&s->all[i].state, SLOT_FREE, memory_order_release);
+    s->operations[i] = 0;
+    s->free[s->free_len++] = i;
+}
+
+void slots_release(struct slots *s, struct ledger_slot *slot)
+{
+    uint32_t i = (uint32_t)(slot - s->all);
+    pthread_mutex_lock(&s->lock);
+    HZ_ASSERT(i < s->count && s->operations[i]);
+    release(s, i);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void slots_release_attempt(struct slots *s, int64_t operation_id, int32_t attempt)
+{
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (s->operations[i] == operation_id && s->attempts[i] == attempt)
+            release(s, i);
+    }
+    pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,150 @@
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "ledger/internal.h"
+
+enum { PAGE_ROWS = 256 };
+
+static enum err keep_number(void *arg, const struct value *columns, size_t count)
+{
+    (void)count;
+    *(int64_t *)arg = columns[0].number;
+    return OK;
+}
+
+static enum err open_file(struct spool *s, struct fail *fail)
+{
+    struct buf url = { 0 };
+    buf_addf(&url, "sqlite:%s", s->path);
+    struct store_options options = { .url = buf_str(&url) };
+    enum err err = store_open(&options, &s->store, fail);
+    buf_fini(&url);
+    return err;
+}
+
+enum err spool_init(struct spool *s, struct str path, struct fail *fail)
+{
+    *s = (struct spool) { .waiting = metrics_series(METRIC_LEDGER_SPOOLED, NULL) };
+    if (!path.len)
+        return OK;
+    s->path = str_dup(path);
+    if (access(s->path, F_OK) != 0)
+        return OK;
+    int64_t rows = 0;
+    enum err err = open_file(s, fail);
+    if (!err)
+        err = store_run(s->store, SQL_SPOOL_COUNT, NULL, 0, keep_number, &rows);
+    series_add(s->waiting, rows - series_value(s->waiting));
+    return err;
+}
+
+void spool_fini(struct spool *s)
+{
+    store_close(s->store);
+    mem_free(s->path);
+}
+
+static enum err add_all(struct spool *s, struct names *names, const struct record *list,
+                        int64_t *rows)
+{
+    char bytes[ROW_BYTES_MAX];
+    for (const struct record *first = list; first; first = first->next) {
+        for (const struct record *r = first; r; r = r->more) {
+            size_t len = row_encode(&r->row, names, bytes);
+            struct value params[] = { VAL_BLOB(str_make(bytes, len)) };
+            enum err err = store_run(s->store, SQL_SPOOL_ADD, params, 1, NULL, NULL);
+            if (err)
+                return err;
+            ++*rows;
+        }
+    }
+    return OK;
+}
+
+enum err spool_add(struct spool *s, struct names *names, struct record *list)
+{
+    struct fail fail = { 0 };
+    int64_t rows = 0;
+    if (!s->path)
+        return ERR_STORE;
+    if (!s->store && open_file(s, &fail) != OK) {
+        log_error(NULL, "ledger_spool_failed", LOG_TEXT("detail", fail.text));
+        return ERR_STORE;
+    }
+    enum err err = store_begin(s->store);
+    if (!err)
+        err = add_all(s, names, list, &rows);
+    if (!err)
+        err = store_commit(s->store);
+    if (err) {
+        log_error(NULL, "ledger_spool_failed", LOG_TEXT("detail", store_error(s->store)));
+        store_rollback(s->store);
+        return ERR_STORE;
+    }
+    series_add(s->waiting, rows);
+    return OK;
+}
+
+/* ---- back into the database ---- */
+
+struct page {
+    struct names *names;
+    struct record *records;
+    struct record *rows[PAGE_ROWS];
+    size_t len;
+    int64_t last_seq;
+};
+
+static enum err keep_row(void *arg, const struct value *columns, size_t count)
+{
+    struct page *page = arg;
+    HZ_ASSERT(count == 2 && page->len < PAGE_ROWS);
+    struct record *r = &page->records[page->len];
+    page->rows[page->len++] = r;
+    page->last_seq = columns[0].number;
+    enum err err = row_decode(columns[1].text, page->names, r);
+    if (err)
+        log_error(NULL, "ledger_spool_unreadable", LOG_INT("seq", page->last_seq));
+    return err;
+}
+
+static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
+{
+    struct value limit[] = { VAL_INT(PAGE_ROWS) };
+    page->len = 0;
+    enum err err = store_run(s->store, SQL_SPOOL_PAGE, limit, 1, keep_row, page);
+    size_t rows = page->len;
+    if (err || rows == 0)
+        return err;
+    err = writer_write(w, page->rows, rows, NULL);
+    if (err)
+        return err;
+    /* A crash before this line offers the rows again; their unique key turns them away. */
+    struct value last[] = { VAL_INT(page->last_seq) };
+    err = store_run(s->store, SQL_SPOOL_REMOVE, last, 1, NULL, NULL);
+    if (!err)
+        series_add(s->waiting, -(int64_t)rows);
+    return err;
+}
+
+enum err spool_drain(struct spool *s, struct writer *w)
+{
+    enum err err = OK;
+    int64_t total = 0;
+    if (!s->store)
+        return OK;
+    struct page *page = MEM_NEW(struct page);
+    page->names = w->names;
+    page->records = mem_zalloc(PAGE_ROWS * sizeof(*page->records));
+    do {
+        err = drain_page(s, w, page);
+        if (!err)
+            total += (int64_t)page->len;
+    } while (!err && page->len);
+    if (total)
+        log_info(NULL, "ledger_spool_drained", LOG_INT("rows", total));
+    mem_free(page->records);
+    mem_free(page);
+    return err;
+}
