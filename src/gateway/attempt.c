@@ -118,8 +118,11 @@ static enum outcome read_error(struct task *t, struct attempt *a, int64_t deadli
     if (err && task_stop_reason(t)) {
         outcome = attempt_wait_failed(t, a, err, "reading an error");
     } else {
-        /* Half an error body still tells the status. */
-        llm_error_read(&a->call->http->arena, a->http_status, err ? STR_NONE : buf_str(&body), &a->error);
+        /* Half an error body still tells the status. The error borrows from the text it was read
+         * from, and is answered after this buffer is gone. */
+        struct arena *arena = &a->call->http->arena;
+        struct str text = err ? STR_NONE : arena_str(arena, buf_str(&body));
+        llm_error_read(arena, a->http_status, text, &a->error);
         outcome = outcome_of_status(a);
     }
     if (outcome == OUTCOME_LIMITED)
