@@ -378,19 +378,22 @@ TEST(an_answer_that_has_begun_is_not_asked_for_again)
     RUN(breaks_after_bytes, { HELLO, 0, false }, { "H", 0, true });
 }
 
+static void check_kept_then_lost(struct task *t)
+{
+    check_get(t, "hello");
+    CHECK_EQ(http_client_open_connections(client), 1);
+    CHECK_OK(task_sleep(t, 10));
+    CHECK_EQ(http_client_open_connections(client), 0);
+}
+
 static void loses_idle_connections(struct task *t, void *arg)
 {
     (void)arg;
-    check_get(t, "hello");
-    some_turns(t);
+    check_kept_then_lost(t); /* closes */
+    check_kept_then_lost(t); /* speaks */
+    check_get(t, "hello");   /* said too much at once */
     CHECK_EQ(http_client_open_connections(client), 0);
-    check_get(t, "hello");
-    some_turns(t);
-    CHECK_EQ(http_client_open_connections(client), 0);
-    check_get(t, "hello");
-    CHECK_EQ(http_client_open_connections(client), 0);
-    check_get(t, "hello");
-    CHECK_EQ(http_client_open_connections(client), 1);
+    check_get(t, "hello"); /* grows old */
     CHECK_OK(task_sleep(t, 54000));
     CHECK_EQ(http_client_open_connections(client), 1);
     CHECK_OK(task_sleep(t, 2000));
@@ -400,8 +403,30 @@ static void loses_idle_connections(struct task *t, void *arg)
 
 TEST(a_kept_connection_goes_when_it_closes_speaks_or_grows_old)
 {
-    RUN(loses_idle_connections, { HELLO, 0, true }, { HELLO "HTTP/1.1 200 OK\r\n", 53, false },
+    size_t len = strlen(HELLO);
+    RUN(loses_idle_connections, { HELLO, len, true }, { HELLO "HTTP/1.1 200 OK\r\n", len, false },
         { HELLO "!", 0, false }, { HELLO, 0, false });
+}
+
+/* The bytes after it were not read with the answer, nor will an edge announce them. */
+static void leaves_bytes_behind(struct task *t, void *arg)
+{
+    (void)arg;
+    CHECK_OK(get(t));
+    CHECK_EQ(http_client_open_connections(client), 0);
+    check_get(t, "hello");
+    CHECK_EQ(server.connections, 2);
+}
+
+TEST(a_connection_with_unread_bytes_is_not_kept)
+{
+    /* The whole answer is as long as one read of the client. */
+    enum { FILLER = 4050 };
+    static char full[4096 + 2];
+    snprintf(full, sizeof(full), "HTTP/1.1 200 OK\r\nX: %0*d\r\nContent-Length: 3\r\n\r\nabc!",
+             FILLER, 0);
+    CHECK_EQ(strlen(full), 4097);
+    RUN(leaves_bytes_behind, { full, 0, false }, { HELLO, 0, false });
 }
 
 static void ends_in_the_middle(struct task *t, void *arg)
@@ -474,6 +499,70 @@ TEST(a_failed_connection_says_to_whom_and_why)
     run_steps(cannot_connect, NULL, 0);
 }
 
+/* ---- names with two addresses ---- */
+
+static struct name_server names;
+
+static enum err start_at_pair(struct task *t, int port)
+{
+    struct http_send send = { .origin = { .host = STR("pair.test"), .port = port },
+                              .method = STR("GET"),
+                              .target = STR("/"),
+                              .connect_deadline_ns = test_in_ms(1000),
+                              .send_deadline_ns = test_in_ms(3000) };
+    enum err err = http_exchange_start(t, client, &x, &send);
+    http_exchange_end(&x);
+    return err;
+}
+
+/* A listener on 127.0.0.2 whose full queue lets connections hang. */
+static int hanging_listener(int port, int fillers[4])
+{
+    struct address a;
+    CHECK(address_parse(STR("127.0.0.2"), port, &a));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_EQ(bind(fd, &a.any, a.len), 0);
+    CHECK_EQ(listen(fd, 0), 0);
+    for (int i = 0; i < 4; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        int unused = connect(fillers[i], &a.any, a.len);
+        (void)unused;
+    }
+    return fd;
+}
+
+static void tries_both_addresses(struct task *t, void *arg)
+{
+    (void)arg;
+    name_server_open(&names);
+    CHECK_OK(resolver_set_servers(resolver, names.address));
+
+    /* Nobody listens at the first address: refused, and on to the second at once. */
+    int64_t began_ns = loop_now_ns(test_loop);
+    CHECK_OK(start_at_pair(t, server.port));
+    CHECK(loop_now_ns(test_loop) - began_ns < 100 * NS_PER_MS);
+
+    /* It hangs: half of the time is for it. */
+    int fillers[4];
+    int hanging = hanging_listener(server.port, fillers);
+    began_ns = loop_now_ns(test_loop);
+    CHECK_OK(start_at_pair(t, server.port));
+    int64_t passed_ms = (loop_now_ns(test_loop) - began_ns) / NS_PER_MS;
+    CHECK(passed_ms >= 490 && passed_ms < 600);
+    close(hanging);
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+
+    some_turns(t);
+    name_server_close(&names);
+}
+
+TEST(a_dead_first_address_leaves_time_for_the_second)
+{
+    run_steps(tries_both_addresses, (const struct step[]) { { NULL, 0, true }, { NULL, 0, true } },
+              2);
+}
+
 RUN_TESTS(T(a_connection_is_used_again), T(an_answer_may_be_split_at_every_byte),
           T(a_body_without_a_length_ends_with_the_connection), T(the_answer_to_head_has_no_body),
           T(chunks_that_came_together_are_one_run_of_data),
@@ -482,5 +571,7 @@ RUN_TESTS(T(a_connection_is_used_again), T(an_answer_may_be_split_at_every_byte)
           T(a_kept_connection_that_closes_without_an_answer_is_replaced_once),
           T(an_answer_that_has_begun_is_not_asked_for_again),
           T(a_kept_connection_goes_when_it_closes_speaks_or_grows_old),
-          T(an_exchange_may_end_anywhere), T(an_answer_that_comes_before_the_body_was_sent_counts),
-          T(a_failed_connection_says_to_whom_and_why))
+          T(a_connection_with_unread_bytes_is_not_kept), T(an_exchange_may_end_anywhere),
+          T(an_answer_that_comes_before_the_body_was_sent_counts),
+          T(a_failed_connection_says_to_whom_and_why),
+          T(a_dead_first_address_leaves_time_for_the_second))

@@ -308,6 +308,33 @@ TEST(a_shielded_handler_finishes_though_its_client_left)
     run(leaves_a_shielded_handler, settle_and_reply);
 }
 
+static void shield_then_wait(struct task *t, struct http_request *r, void *arg)
+{
+    (void)arg;
+    if (str_is(r->head.path, "/wait"))
+        results[0] = task_sleep(t, 60000);
+    task_shield(t, 600000);
+    results[1] = http_reply(t, r, 200, STR(""), STR(""));
+}
+
+static void leaves_the_second_request(struct task *t, void *arg)
+{
+    (void)arg;
+    struct stream s;
+    raw_open(t, &w, &s);
+    raw_put(t, &s, GET "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    some_turns(t);
+    stream_close(&s);
+    some_turns(t);
+    CHECK_EQ(task_count(test_loop), 1);
+    CHECK_ERR(results[0], ERR_CLIENT_GONE);
+}
+
+TEST(a_shield_ends_with_its_request)
+{
+    run(leaves_the_second_request, shield_then_wait);
+}
+
 RUN_TESTS(T(answers_without_a_body_have_none), T(every_answer_has_its_date),
           T(a_stream_goes_out_part_by_part_and_the_head_with_the_first),
           T(an_http_1_0_client_reads_a_stream_until_the_close),
@@ -316,4 +343,4 @@ RUN_TESTS(T(answers_without_a_body_have_none), T(every_answer_has_its_date),
           T(a_client_that_does_not_read_is_gone_after_the_write_timeout),
           T(a_client_that_leaves_ends_a_write_at_once),
           T(a_handler_past_its_deadline_can_still_say_so),
-          T(a_shielded_handler_finishes_though_its_client_left))
+          T(a_shielded_handler_finishes_though_its_client_left), T(a_shield_ends_with_its_request))

@@ -16,7 +16,6 @@ static struct {
     enum err reply_result;
     int64_t wait_ms;
     size_t wrong_bytes;
-    size_t body_bytes;
 } seen;
 
 static void echo(struct task *t, struct http_request *r, void *arg)
@@ -48,7 +47,8 @@ static char pattern(size_t i)
 static void check_body(struct task *t, struct http_request *r, void *arg)
 {
     (void)arg;
-    seen.body_bytes = r->body.len;
+    bool is_next = str_is(r->head.target, "/next");
+    seen.wrong_bytes += !str_is(r->head.method, is_next ? "GET" : "POST");
     for (size_t i = 0; i < r->body.len; i++)
         seen.wrong_bytes += r->body.at[i] != pattern(i);
     seen.reply_result = http_reply(t, r, 200, STR(""), STR("ok"));

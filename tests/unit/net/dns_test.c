@@ -2,79 +2,8 @@
 
 #include "net/dns.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
-/*
- * A name server on a UDP socket. Names that start with "missing" do not exist, those with "mute"
- * get no answer; all others have the address 10.0.0.7 for 60 s.
- */
-struct name_server {
-    struct watch watch;
-    int port;
-    int queries;
-};
-
 static struct name_server server;
 static struct resolver *resolver;
-
-static size_t answer_query(unsigned char *m, size_t len)
-{
-    static const unsigned char record[] = { 0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, 7 };
-    size_t end = 12;
-    while (end < len && m[end])
-        end += m[end] + 1u;
-    bool is_a = m[end + 2] == 1;
-    bool is_missing = memcmp(m + 13, "missing", 7) == 0;
-    len = end + 5;
-    m[2] = 0x81; /* an answer, recursion as asked */
-    m[3] = is_missing ? 0x83 : 0x80;
-    m[7] = is_a && !is_missing ? 1 : 0;
-    m[9] = m[11] = 0;
-    if (m[7]) {
-        memcpy(m + len, record, sizeof(record));
-        len += sizeof(record);
-    }
-    return len;
-}
-
-static void on_query(struct watch *w, uint32_t ready)
-{
-    (void)ready;
-    unsigned char message[512];
-    struct address from = { .len = sizeof(from.v6) };
-    ssize_t n;
-    while ((n = recvfrom(w->fd, message, 400, 0, &from.any, &from.len)) > 0) {
-        server.queries++;
-        if (memcmp(message + 13, "mute", 4) == 0)
-            continue;
-        size_t len = answer_query(message, (size_t)n);
-        CHECK_EQ(sendto(w->fd, message, len, 0, &from.any, from.len), len);
-    }
-}
-
-static void server_open(void)
-{
-    struct address a = loopback(0);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    CHECK_EQ(bind(fd, &a.any, a.len), 0);
-    CHECK_EQ(getsockname(fd, &a.any, &a.len), 0);
-    server = (struct name_server) { .port = address_port(&a) };
-    server.watch = (struct watch) { .fd = fd, .events = EPOLLIN, .on_ready = on_query };
-    CHECK_OK(loop_watch(test_loop, &server.watch));
-
-    CHECK_OK(resolver_create(test_loop, &resolver));
-    char list[32];
-    snprintf(list, sizeof(list), "127.0.0.1:%d", server.port);
-    CHECK_OK(resolver_set_servers(resolver, list));
-}
-
-static void server_close(void)
-{
-    resolver_destroy(resolver);
-    loop_unwatch(test_loop, &server.watch);
-    close(server.watch.fd);
-}
 
 static enum err look_up(struct task *t, const char *name, struct dns_answer *out)
 {
@@ -84,9 +13,12 @@ static enum err look_up(struct task *t, const char *name, struct dns_answer *out
 static void resolves(struct task *t, void *arg)
 {
     task_fn *check = *(task_fn **)arg;
-    server_open();
+    name_server_open(&server);
+    CHECK_OK(resolver_create(test_loop, &resolver));
+    CHECK_OK(resolver_set_servers(resolver, server.address));
     check(t, NULL);
-    server_close();
+    resolver_destroy(resolver);
+    name_server_close(&server);
     test_done();
 }
 

@@ -155,6 +155,9 @@ static void hears_of_half_close(struct task *t, void *arg)
     CHECK_EQ(e.gones, 1);
     CHECK_EQ(e.inputs, 0);
     CHECK(e.stream.is_peer_gone);
+    stream_finish(&e.stream); /* closed both ways: a further event */
+    CHECK_OK(task_sleep(t, 10));
+    CHECK_EQ(e.gones, 1);
     ends_close(&e);
     test_done();
 }

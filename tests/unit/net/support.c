@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 struct loop *test_loop;
@@ -76,6 +77,71 @@ void tcp_pair(int out[2])
 void put(int fd, struct str data)
 {
     CHECK_EQ(send(fd, data.at, data.len, MSG_NOSIGNAL), data.len);
+}
+
+/* ---- name server ---- */
+
+static size_t add_address(unsigned char *m, size_t len, const unsigned char ip[4])
+{
+    static const unsigned char record[] = { 0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4 };
+    memcpy(m + len, record, sizeof(record));
+    memcpy(m + len + sizeof(record), ip, 4);
+    m[7]++;
+    return len + sizeof(record) + 4;
+}
+
+static size_t answer_query(unsigned char *m, size_t len)
+{
+    size_t end = 12;
+    while (end < len && m[end])
+        end += m[end] + 1u;
+    bool is_a = m[end + 2] == 1;
+    bool is_missing = memcmp(m + 13, "missing", 7) == 0;
+    bool is_pair = memcmp(m + 13, "pair", 4) == 0;
+    len = end + 5;
+    m[2] = 0x81; /* an answer, recursion as asked */
+    m[3] = is_missing ? 0x83 : 0x80;
+    m[7] = m[9] = m[11] = 0;
+    if (!is_a || is_missing)
+        return len;
+    if (!is_pair)
+        return add_address(m, len, (const unsigned char[]) { 10, 0, 0, 7 });
+    len = add_address(m, len, (const unsigned char[]) { 127, 0, 0, 2 });
+    return add_address(m, len, (const unsigned char[]) { 127, 0, 0, 1 });
+}
+
+static void on_query(struct watch *w, uint32_t ready)
+{
+    (void)ready;
+    struct name_server *server = HZ_CONTAINER_OF(w, struct name_server, watch);
+    unsigned char message[512];
+    struct address from = { .len = sizeof(from.v6) };
+    ssize_t n;
+    while ((n = recvfrom(w->fd, message, 400, 0, &from.any, &from.len)) > 0) {
+        server->queries++;
+        if (memcmp(message + 13, "mute", 4) == 0)
+            continue;
+        size_t len = answer_query(message, (size_t)n);
+        CHECK_EQ(sendto(w->fd, message, len, 0, &from.any, from.len), len);
+    }
+}
+
+void name_server_open(struct name_server *s)
+{
+    struct address a = loopback(0);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    CHECK_EQ(bind(fd, &a.any, a.len), 0);
+    CHECK_EQ(getsockname(fd, &a.any, &a.len), 0);
+    *s = (struct name_server) { 0 };
+    snprintf(s->address, sizeof(s->address), "127.0.0.1:%d", address_port(&a));
+    s->watch = (struct watch) { .fd = fd, .events = EPOLLIN, .on_ready = on_query };
+    CHECK_OK(loop_watch(test_loop, &s->watch));
+}
+
+void name_server_close(struct name_server *s)
+{
+    loop_unwatch(test_loop, &s->watch);
+    close(s->watch.fd);
 }
 
 /* ---- certificates ---- */

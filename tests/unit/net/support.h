@@ -24,6 +24,19 @@ void tcp_pair(int out[2]);
 /* Writes all to a non-blocking socket whose buffer has room. */
 void put(int fd, struct str data);
 
+/*
+ * A name server on a UDP socket of the test's loop. Names that start with "missing" do not exist,
+ * those with "mute" get no answer, those with "pair" have 127.0.0.2 and 127.0.0.1, in this order;
+ * all others have 10.0.0.7; for 60 s.
+ */
+struct name_server {
+    struct watch watch;
+    char address[32]; /* for resolver_set_servers */
+    int queries;
+};
+void name_server_open(struct name_server *s);
+void name_server_close(struct name_server *s);
+
 enum certificate { CERT_GOOD, CERT_OTHER_NAME, CERT_EXPIRED, CERT_OTHER_CA, CERTS };
 /* The files stay until the process ends. CERT_GOOD names localhost and 127.0.0.1. */
 struct test_files {
