@@ -69,8 +69,9 @@ static void write_finish(struct buf *out, struct str name)
 static void edit_finish(struct splice_object *o, struct str name)
 {
     struct str value = o->value;
-    bool is_same = name.at ? value.len == name.len + 2 && str_eq(str_make(value.at + 1, name.len), name)
-                           : json_is_null(value);
+    bool is_same = name.at
+                       ? value.len == name.len + 2 && str_eq(str_make(value.at + 1, name.len), name)
+                       : json_is_null(value);
     if (is_same)
         return;
     splice_open(o->splice, value);

@@ -5,7 +5,8 @@
 #include "llm/speech.h"
 
 struct choice_facts {
-    struct str finish_reason; /* normalised; at = NULL while it goes on. Static or of the document */
+    struct str
+        finish_reason; /* normalised; at = NULL while it goes on. Static or of the document */
     bool is_content_filter;
     bool is_aborted; /* the provider gave up: not an answer */
     bool is_broken;  /* a whole answer without a message */

@@ -6,21 +6,23 @@
 enum {
     LETTER = 250,
     OTHER_ASCII = 400,
-    NEAR = 600,  /* below U+0600 */
+    NEAR = 600, /* below U+0600 */
     FAR = 1100,
     PER_MESSAGE = 3000,
     PER_NAME = 1000,
     REPLY_PRIMING = 3000
 };
 
-/* By lead byte: U+0600 starts with 0xD8, so the lead alone tells the class. Others weigh nothing. */
+/* By lead byte: U+0600 starts with 0xD8, so the lead alone tells the class. */
+/* clang-format off */
 static const int16_t weights[256] = {
-    [0x00 ... 0x08] = OTHER_ASCII, ['\t'] = LETTER,          ['\n'] = LETTER,
-    [0x0B ... 0x0C] = OTHER_ASCII, ['\r'] = LETTER,          [0x0E ... 0x1F] = OTHER_ASCII,
+    [0x00 ... 0x08] = OTHER_ASCII, ['\t'] = LETTER,            ['\n'] = LETTER,
+    [0x0B ... 0x0C] = OTHER_ASCII, ['\r'] = LETTER,            [0x0E ... 0x1F] = OTHER_ASCII,
     [' '] = LETTER,                ['!' ... '@'] = OTHER_ASCII, ['A' ... 'Z'] = LETTER,
-    ['[' ... '`'] = OTHER_ASCII,   ['a' ... 'z'] = LETTER,    ['{' ... 0x7F] = OTHER_ASCII,
+    ['[' ... '`'] = OTHER_ASCII,   ['a' ... 'z'] = LETTER,      ['{' ... 0x7F] = OTHER_ASCII,
     [0xC0 ... 0xD7] = NEAR,        [0xD8 ... 0xFF] = FAR,
 };
+/* clang-format on */
 
 void token_count_add(struct token_counter *c, struct str text)
 {

@@ -8,7 +8,7 @@ struct dialect_info {
     const char *prefix;      /* between base_path and the operation */
     bool has_deployment;     /* the deployment's name stands in the path, behind the prefix */
     bool has_api_key_header; /* api-key: K instead of Authorization: Bearer K */
-    bool drops_extra;        /* fields outside the contract are an error unless a header says drop */
+    bool drops_extra; /* fields outside the contract are an error unless a header says drop */
     const char *api_version; /* default of the query parameter; empty: none is sent */
 };
 

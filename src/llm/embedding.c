@@ -8,7 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { EXACT_POWER = 22, DIGITS_MAX = 18 };
+enum { EXACT_POWER = 22 };
+#define EXACT_MAX ((int64_t)1 << 53)
 
 /* ---- numbers ---- */
 
@@ -21,15 +22,13 @@ static bool parse_short(struct str text, double *out)
     };
     size_t i = text.at[0] == '-' ? 1 : 0;
     int64_t value = 0, power = 0, exponent = 0;
-    if (text.len - i > DIGITS_MAX + 6)
-        return false;
     bool has_point = false;
-    for (int digits = 0; i < text.len && (text.at[i] | 0x20) != 'e'; i++) {
+    for (; i < text.len && (text.at[i] | 0x20) != 'e'; i++) {
         if (text.at[i] == '.') {
             has_point = true;
             continue;
         }
-        if (value && ++digits > DIGITS_MAX)
+        if (value >= EXACT_MAX)
             return false;
         value = value * 10 + (text.at[i] - '0');
         power -= has_point ? 1 : 0;
@@ -39,7 +38,7 @@ static bool parse_short(struct str text, double *out)
         if (str_to_i64(digits.len && digits.at[0] == '+' ? str_skip(digits, 1) : digits, &exponent))
             return false;
     }
-    if (exponent < -99 || exponent > 99 || value >= (int64_t)1 << 53)
+    if (exponent < -99 || exponent > 99 || value >= EXACT_MAX)
         return false;
     power += exponent;
     if (power < -EXACT_POWER || power > EXACT_POWER)
@@ -95,7 +94,8 @@ bool embedding_unpack(struct str base64, struct buf *bytes, struct buf *out)
     buf_add_char(out, '[');
     for (size_t i = 0; i < bytes->len; i += sizeof(float)) {
         const unsigned char *at = (const unsigned char *)bytes->at + i;
-        uint32_t bits = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+        uint32_t bits =
+            (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
         float value;
         memcpy(&value, &bits, sizeof(value));
         if (!isfinite(value))

@@ -11,8 +11,8 @@
 #include "llm/splice.h"
 
 struct envelope {
-    const char *object;  /* "chat.completion" or "chat.completion.chunk" */
-    struct str id;       /* for documents without one; decoded */
+    const char *object; /* "chat.completion" or "chat.completion.chunk" */
+    struct str id;      /* for documents without one; decoded */
     struct str model;
     int64_t created_s;
     bool is_simulated;

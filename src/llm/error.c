@@ -1,4 +1,4 @@
-#include "llm/llm.h"
+#include "llm/error.h"
 
 #include "llm/excerpt.h"
 #include "llm/key.h"
@@ -157,7 +157,8 @@ static bool is_content_filter(const struct llm_error *e, struct str inner_code)
     static const char *const codes[] = { "content_filter", "ResponsibleAIPolicyViolation",
                                          "content_policy_violation" };
     static const char *const phrases[] = { "content management policy" };
-    return is_one_of(e->code, codes, HZ_LEN(codes)) || is_one_of(inner_code, codes, HZ_LEN(codes)) ||
+    return is_one_of(e->code, codes, HZ_LEN(codes)) ||
+           is_one_of(inner_code, codes, HZ_LEN(codes)) ||
            contains_one_of(e->message, phrases, HZ_LEN(phrases));
 }
 
@@ -166,9 +167,12 @@ static bool is_context_length(const struct llm_error *e, int status)
     static const char *const codes[] = { "context_length_exceeded", "tokens_limit_reached",
                                          "model_max_prompt_tokens_exceeded" };
     static const char *const phrases[] = {
-        "maximum context length", "context length exceeded", "exceeds the context", "context window",
-        "maximum model length", "prompt is too long", "maximum prompt length", "too many tokens",
-        "input is too long", "reduce the length of the messages", "max_model_len",
+        "maximum context length", "context length exceeded",
+        "exceeds the context",    "context window",
+        "maximum model length",   "prompt is too long",
+        "maximum prompt length",  "too many tokens",
+        "input is too long",      "reduce the length of the messages",
+        "max_model_len",
     };
     /* A 429 speaks of too many tokens as well, but of those per minute. */
     bool may_be = status == 0 || status == 400 || status == 413 || status == 422;
@@ -179,9 +183,13 @@ static bool is_context_length(const struct llm_error *e, int status)
 static bool is_quota_exhausted(const struct llm_error *e)
 {
     static const char *const codes[] = {
-        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
-        "enforced_spend_limit_reached", "billing_hard_limit_reached",
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "enforced_spend_limit_reached",
+        "billing_hard_limit_reached",
     };
     return is_one_of(e->code, codes, HZ_LEN(codes)) || is_one_of(e->type, codes, HZ_LEN(codes));
 }
@@ -208,8 +216,8 @@ static void read_text(const struct error_reading *in, int status, struct str bod
 {
     struct str seen = excerpt_text(in->arena, body);
     struct str base = str_trim(status_text(in->arena, status));
-    in->out->message = is_set(seen) ? arena_printf(in->arena, "%.*s: %.*s", STR_ARG(base), STR_ARG(seen))
-                                    : base;
+    in->out->message =
+        is_set(seen) ? arena_printf(in->arena, "%.*s: %.*s", STR_ARG(base), STR_ARG(seen)) : base;
 }
 
 void llm_error_read(struct arena *a, int status, struct str body, struct llm_error *out)

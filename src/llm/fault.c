@@ -27,7 +27,8 @@ void fault_look(struct fault *f, struct key key, struct str value)
         f->has_message |= is_set(value);
 }
 
-enum err fault_refuse(struct arena *a, const struct deployment *d, struct str body, struct fail *fail)
+enum err fault_refuse(struct arena *a, const struct deployment *d, struct str body,
+                      struct fail *fail)
 {
     struct llm_error error;
     llm_error_read(a, 0, body, &error);

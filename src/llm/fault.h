@@ -3,8 +3,8 @@
 /*
  * fault - is a document that came under status 200 really an error?
  *
- * It is with an `error`, and in the flat forms: {"object":"error"}, and {"detail"} or {"message"} where
- * neither choices nor data stand.
+ * It is with an `error`, and in the flat forms: {"object":"error"}, and {"detail"} or {"message"}
+ * where neither choices nor data stand.
  */
 
 #include "llm/key.h"
@@ -22,6 +22,7 @@ static inline bool fault_found(const struct fault *f)
     return f->has_error || (f->has_message && !f->has_result);
 }
 /* ERR_UPSTREAM_BROKEN, with what the provider said. */
-enum err fault_refuse(struct arena *a, const struct deployment *d, struct str body, struct fail *fail);
+enum err fault_refuse(struct arena *a, const struct deployment *d, struct str body,
+                      struct fail *fail);
 
 #endif

@@ -1,4 +1,4 @@
-#include "llm/llm.h"
+#include "llm/headers.h"
 
 #include "wire/http1.h"
 
@@ -123,7 +123,9 @@ static const struct limit_header {
 void llm_limits_read(const struct http_head *head, int64_t now_ms, struct llm_limits *out)
 {
     struct limits_reading in = { .out = out, .now_ms = now_ms };
-    *out = (struct llm_limits) { .remaining_requests = -1, .remaining_tokens = -1, .retry_after_ms = -1 };
+    *out = (struct llm_limits) { .remaining_requests = -1,
+                                 .remaining_tokens = -1,
+                                 .retry_after_ms = -1 };
     for (size_t i = 0; i < head->headers_len; i++) {
         for (size_t k = 0; k < HZ_LEN(limit_headers); k++) {
             if (str_eq_nocase(head->headers[i].name, limit_headers[k].name))

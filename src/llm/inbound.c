@@ -89,8 +89,8 @@ static enum err read_chat(struct arena *a, const struct deployment *d,
         return fault_refuse(a, d, body, fail);
     if (!in.broken)
         return OK;
-    return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' sent %s", STR_ARG(d->provider->name),
-                    in.broken);
+    return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' sent %s",
+                    STR_ARG(d->provider->name), in.broken);
 }
 
 /* What shows that this 200 is no answer before it is read. */
@@ -100,12 +100,13 @@ static enum err check_body(struct arena *a, const struct deployment *d, struct s
     struct str name = d->provider->name;
     struct fail reason = { 0 };
     if (body.len == 0)
-        return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' answered 200 with an empty body",
-                        STR_ARG(name));
+        return fail_set(fail, ERR_UPSTREAM_BROKEN,
+                        "provider '%.*s' answered 200 with an empty body", STR_ARG(name));
     if (json_kind(body) != JSON_OBJECT) {
         struct str seen = excerpt_text(a, body);
-        return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' answered 200 without JSON: %.*s",
-                        STR_ARG(name), STR_ARG(seen));
+        return fail_set(fail, ERR_UPSTREAM_BROKEN,
+                        "provider '%.*s' answered 200 without JSON: %.*s", STR_ARG(name),
+                        STR_ARG(seen));
     }
     if (json_check(body, &reason))
         return fail_set(fail, ERR_UPSTREAM_BROKEN, "provider '%.*s' answered 200 with bad JSON: %s",
@@ -114,8 +115,8 @@ static enum err check_body(struct arena *a, const struct deployment *d, struct s
 }
 
 enum err llm_answer_read(struct arena *a, const struct llm_request *r, const struct deployment *d,
-                         const struct llm_answer_options *options, struct str body,
-                         struct buf *out, struct llm_answer *answer, struct fail *fail)
+                         const struct llm_answer_options *options, struct str body, struct buf *out,
+                         struct llm_answer *answer, struct fail *fail)
 {
     size_t mark = out->len;
     *answer = (struct llm_answer) { 0 };

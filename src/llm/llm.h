@@ -10,8 +10,8 @@
  * Owner: results live in the arena or buf that the caller gave.
  */
 
-#include "base/arena.h"
-#include "base/buf.h"
+#include "llm/error.h"
+#include "llm/headers.h"
 #include "model/deployment.h"
 #include "model/usage.h"
 
@@ -19,34 +19,31 @@ enum llm_operation { LLM_CHAT, LLM_EMBEDDINGS, LLM_OPERATIONS };
 
 /* ---- the client's request (llm/request.c) ---- */
 
-/* What the gateway needs to know of a request, read in one pass over the top level. The document
- * was validated by json_check. */
+/* What the gateway needs to know of a document that json_check accepted. */
 struct llm_request {
     enum llm_operation operation;
-    struct str body;           /* the client's document */
-    struct str model;          /* decoded; empty if absent */
-    struct str messages;       /* raw array (chat) */
-    struct str input;          /* raw (embeddings) */
+    struct str body;     /* the client's document */
+    struct str model;    /* decoded; empty if absent */
+    struct str messages; /* raw array (chat) */
+    struct str input;    /* raw (embeddings) */
     bool is_stream;
-    bool wants_usage;          /* stream_options.include_usage */
+    bool wants_usage; /* stream_options.include_usage */
     bool has_tools;
     bool has_images;
     bool wants_json_object;
     bool wants_json_schema;
-    bool wants_base64;         /* embeddings: encoding_format base64 */
-    int64_t n;                 /* choices; 1 if absent */
-    int64_t max_tokens;        /* from either field; 0 if absent */
-    int64_t input_estimate;    /* tokens by heuristic (llm/count.h), for unknown and counted rows */
+    bool wants_base64;      /* embeddings: encoding_format base64 */
+    int64_t n;              /* choices; 1 if absent */
+    int64_t max_tokens;     /* from either field; 0 if absent */
+    int64_t input_estimate; /* tokens by heuristic (llm/count.h), for unknown and counted rows */
 };
 
-/* Reads and validates types: ERR_BAD_REQUEST with fail->param and a sentence that says what is
- * allowed (model not a string, messages absent, not an array or empty, an empty prompt, stream not
- * boolean, n < 1, max_tokens < 1, ...). */
+/* Validates the types of known fields: ERR_BAD_REQUEST with fail->param and a sentence that says
+ * what is allowed (messages absent or empty, stream not boolean, n < 1, ...). */
 enum err llm_request_read(struct arena *a, enum llm_operation operation, struct str body,
                           struct llm_request *out, struct fail *fail) HZ_MUST_USE;
 
-/* May this deployment serve it? ERR_BAD_REQUEST (code unsupported) names what it lacks: tools,
- * images, JSON schema, ... */
+/* May this deployment serve it? ERR_BAD_REQUEST names what it lacks: tools, images, ... */
 enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,
                           struct fail *fail) HZ_MUST_USE;
 
@@ -85,37 +82,21 @@ struct llm_answer_options {
  * not an answer (empty, HTML, no choices, aborted, or {"error":...} under 200); `answer` then still
  * holds the usage that it stated. Text in `answer` lives in the arena or in `body`. */
 enum err llm_answer_read(struct arena *a, const struct llm_request *r, const struct deployment *d,
-                         const struct llm_answer_options *options, struct str body,
-                         struct buf *out, struct llm_answer *answer, struct fail *fail) HZ_MUST_USE;
-
-/* An error body of any of the four shapes (or HTML, or nothing), normalised. */
-struct llm_error {
-    struct str message; /* never empty */
-    struct str type;
-    struct str param;   /* may be empty */
-    struct str code;    /* may be empty; numeric codes as text */
-    bool is_content_filter;
-    bool is_context_length;
-    bool is_quota_exhausted; /* insufficient_quota and its kin: waiting does not help */
-};
-/* status 0: an error inside a stream. */
-void llm_error_read(struct arena *a, int status, struct str body, struct llm_error *out);
-
-/* {"error":{"message","type","param","code"[,"correlation_id"]}} */
-void llm_error_write(struct buf *out, const struct llm_error *error, struct str correlation_id);
+                         const struct llm_answer_options *options, struct str body, struct buf *out,
+                         struct llm_answer *answer, struct fail *fail) HZ_MUST_USE;
 
 /* ---- from the provider, streaming (llm/stream.c) ---- */
 
 enum { LLM_STREAM_CHOICES_MAX = 128 };
-struct llm_stream;
-/* One for each attempt; freed with llm_stream_destroy. */
+struct llm_stream; /* one for each attempt */
 struct llm_stream *llm_stream_create(const struct llm_request *r, const struct deployment *d,
                                      const struct llm_answer_options *options);
 void llm_stream_destroy(struct llm_stream *s);
 
 enum llm_stream_kind {
-    LLM_EVENT_NOTHING, /* no content for the client (role delta, usage, filter annotations); may
-                          still have written to `out`: keep that until the first content */
+    /* No content (role, usage, filter notes). What it wrote to `out` waits for the first content.
+     */
+    LLM_EVENT_NOTHING,
     LLM_EVENT_CONTENT, /* content, reasoning, tool call or finish: commits the answer */
     LLM_EVENT_DONE,    /* [DONE] */
     LLM_EVENT_ERROR,   /* an error object inside the stream; see llm_stream_error */
@@ -126,8 +107,8 @@ enum llm_stream_kind {
  * nothing). [DONE] is not written: the gateway writes it after settling. Usage chunks are withheld
  * unless asked for, and then kept back until llm_stream_finish. */
 enum llm_stream_kind llm_stream_event(struct llm_stream *s, struct str data, struct buf *out);
-/* Held-back text at the end (half a think tag), a finish_reason where the provider ended with [DONE]
- * but named none, and the usage chunk if the client asked for it. Not after a broken stream. */
+/* Held-back text (half a think tag), a finish_reason where [DONE] came without one, and the usage
+ * chunk if the client asked for it. Not after a broken stream. */
 void llm_stream_finish(struct llm_stream *s, struct buf *out);
 /* Did every choice get its finish_reason? Else a missing [DONE] is a cut. */
 bool llm_stream_is_complete(const struct llm_stream *s);
@@ -135,18 +116,5 @@ bool llm_stream_is_complete(const struct llm_stream *s);
  * lives as long as the stream. */
 void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out);
 const struct llm_error *llm_stream_error(const struct llm_stream *s);
-
-/* ---- rate-limit and region headers (llm/headers.c) ---- */
-
-struct llm_limits {
-    int64_t remaining_requests; /* -1 = unknown (absent, negative) */
-    int64_t remaining_tokens;
-    int64_t retry_after_ms;     /* -1 = none */
-    struct str region;          /* x-ms-region, or empty */
-    struct str request_id;      /* apim-request-id, else x-request-id */
-};
-struct http_head;
-/* now_ms: wall clock, for Retry-After as a date. Text borrows from the head. */
-void llm_limits_read(const struct http_head *head, int64_t now_ms, struct llm_limits *out);
 
 #endif

@@ -10,7 +10,7 @@ struct rewriting {
     const struct deployment *deployment;
     const char *max_tokens_name; /* what the field must be called; NULL: either name */
     struct splice splice;
-    bool asks_usage;             /* stream_options.include_usage must be set */
+    bool asks_usage; /* stream_options.include_usage must be set */
     bool has_model;
     bool has_stream_options;
 };
@@ -116,8 +116,8 @@ static enum err build_body(struct arena *a, const struct llm_request *r, const s
         .request = r,
         .deployment = d,
         .max_tokens_name = max_tokens_name(d, dialect),
-        .asks_usage = r->is_stream && d->caps.stream_usage == STREAM_USAGE_OPTION &&
-                      !dialect->drops_extra,
+        .asks_usage =
+            r->is_stream && d->caps.stream_usage == STREAM_USAGE_OPTION && !dialect->drops_extra,
     };
     struct splice_object o;
     enum err err = OK;
@@ -190,8 +190,8 @@ static bool is_header_text(struct str s)
     return true;
 }
 
-static enum err build_headers(struct arena *a, const struct llm_request *r, const struct provider *p,
-                              struct str *out, struct fail *fail)
+static enum err build_headers(struct arena *a, const struct llm_request *r,
+                              const struct provider *p, struct str *out, struct fail *fail)
 {
     const struct dialect_info *dialect = dialect_info(p->dialect);
     bool is_bearer = p->is_key_bearer || !dialect->has_api_key_header;
@@ -215,8 +215,8 @@ static enum err build_headers(struct arena *a, const struct llm_request *r, cons
     return OK;
 }
 
-enum err llm_outbound_build(struct arena *a, const struct llm_request *r, const struct deployment *d,
-                            struct llm_outbound *out, struct fail *fail)
+enum err llm_outbound_build(struct arena *a, const struct llm_request *r,
+                            const struct deployment *d, struct llm_outbound *out, struct fail *fail)
 {
     *out = (struct llm_outbound) { .target = build_target(a, r, d) };
     enum err err = build_headers(a, r, d->provider, &out->headers, fail);

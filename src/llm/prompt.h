@@ -1,13 +1,15 @@
 #ifndef HZ_LLM_PROMPT_H
 #define HZ_LLM_PROMPT_H
-/* prompt - is what a caller wants answered or embedded well-formed, and is there anything at all? */
+/* prompt - is what a caller wants answered or embedded well-formed, and is there anything at all?
+ */
 
 #include "wire/json.h"
 
 enum { PROMPT_INPUTS_MAX = 2048 };
 
 /* messages: a JSON array. ERR_BAD_REQUEST names the member, such as messages[2].content[0].text. */
-enum err prompt_check_messages(struct str messages, bool *has_images, struct fail *fail) HZ_MUST_USE;
+enum err prompt_check_messages(struct str messages, bool *has_images,
+                               struct fail *fail) HZ_MUST_USE;
 /* input: a string, strings, tokens, or arrays of tokens; none empty. */
 enum err prompt_check_input(struct str input, struct fail *fail) HZ_MUST_USE;
 /* Tokens of an embeddings input: texts by heuristic, token arrays exactly. */

@@ -42,7 +42,8 @@ enum err refuse_other_kinds(struct fail *fail, const char *param, unsigned kinds
     for (size_t i = 0; i < HZ_LEN(kind_names); i++) {
         if (!(kinds & kind_names[i].kind))
             continue;
-        int n = snprintf(list + len, sizeof(list) - len, "%s%s", len ? " or " : "", kind_names[i].name);
+        int n =
+            snprintf(list + len, sizeof(list) - len, "%s%s", len ? " or " : "", kind_names[i].name);
         len += (size_t)n;
         HZ_ASSERT(len < sizeof(list));
     }

@@ -1,6 +1,7 @@
 #ifndef HZ_LLM_REFUSE_H
 #define HZ_LLM_REFUSE_H
-/* refuse - why a request is not taken: the field as `param`, and a sentence that says what is allowed. */
+/* refuse - why a request is not taken: the field as `param`, and a sentence that says what is
+ * allowed. */
 
 #include "wire/json.h"
 

@@ -76,7 +76,8 @@ static enum err read_response_format(struct reading *in, struct str value)
 {
     struct str type = json_get(value, "type");
     if (json_kind(type) != JSON_STRING)
-        return refuse(in->fail, "response_format.type", "must be a string: text, json_object or json_schema");
+        return refuse(in->fail, "response_format.type",
+                      "must be a string: text, json_object or json_schema");
     in->request->wants_json_object = str_is(type, "\"json_object\"");
     in->request->wants_json_schema = str_is(type, "\"json_schema\"");
     if (!in->request->wants_json_schema)
@@ -209,7 +210,8 @@ enum err llm_request_fits(const struct llm_request *r, const struct capabilities
         { is_embedding && !caps->is_embedding, "model", "answers chats, it makes no embeddings" },
         { !is_embedding && caps->is_embedding, "model", "makes embeddings, it answers no chats" },
         { r->has_tools && !caps->has_tools, "tools", "are not supported by this model" },
-        { r->has_images && !caps->has_vision, "messages", "hold images, which this model does not take" },
+        { r->has_images && !caps->has_vision, "messages",
+          "hold images, which this model does not take" },
         { r->wants_json_object && !caps->has_json_object, "response_format",
           "json_object is not supported by this model" },
         { r->wants_json_schema && !caps->has_json_schema, "response_format",

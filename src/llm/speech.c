@@ -181,7 +181,8 @@ static void rewrite_call(struct speech *sp, struct voice *v, struct splice *s, s
     if (has_index || !sp->is_delta)
         return;
     /* An id opens a call; fragments without one belong to the last. */
-    v->tool_index = has_id || v->tool_index < 0 ? HZ_MIN(v->tool_index, INT32_MAX) + 1 : v->tool_index;
+    v->tool_index =
+        has_id || v->tool_index < 0 ? HZ_MIN(v->tool_index, INT32_MAX) + 1 : v->tool_index;
     buf_add_i64(splice_add_open(&o, "index"), v->tool_index);
 }
 
@@ -212,7 +213,8 @@ static void rewrite_role(const struct speech *sp, struct voice *v, struct splice
     v->has_role = true;
 }
 
-static void rewrite_member(struct speech *sp, struct voice *v, struct splice_object *o, bool is_last)
+static void rewrite_member(struct speech *sp, struct voice *v, struct splice_object *o,
+                           bool is_last)
 {
     if (KEY_IS(o->key, "content")) {
         if (json_kind(o->value) == JSON_ARRAY)
@@ -233,13 +235,15 @@ static void rewrite_member(struct speech *sp, struct voice *v, struct splice_obj
     } else if (KEY_IS(o->key, "reasoning_content") || KEY_IS(o->key, "refusal")) {
         sp->only_text = o->value;
         speech_count(sp, o->value);
-    } else if (KEY_IS(o->key, "reasoning") && !is_filled(json_get(o->object, "reasoning_content"))) {
+    } else if (KEY_IS(o->key, "reasoning") &&
+               !is_filled(json_get(o->object, "reasoning_content"))) {
         /* Servers that changed the name send both. */
         speech_count(sp, o->value);
     }
 }
 
-void speech_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct str object, bool is_last)
+void speech_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct str object,
+                    bool is_last)
 {
     struct splice_object o;
     bool looks_for_tags = !think_is_off(&v->think);

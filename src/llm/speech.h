@@ -1,11 +1,11 @@
 #ifndef HZ_LLM_SPEECH_H
 #define HZ_LLM_SPEECH_H
 /*
- * speech - what a model says, as `message` of a whole answer or `delta` of a stream, brought into the
- * one form that OpenAI's clients know.
+ * speech - what a model says, as `message` of a whole answer or `delta` of a stream, brought into
+ * the one form that OpenAI's clients know.
  *
- * Reasoning in tags or parts becomes reasoning_content; tool arguments become strings, tool calls of
- * streams get their index; nulls that break clients go. Everything is counted while it passes.
+ * Reasoning in tags or parts becomes reasoning_content; tool arguments become strings, tool calls
+ * of streams get their index; nulls that break clients go. Everything is counted while it passes.
  */
 
 #include "llm/count.h"
@@ -28,7 +28,7 @@ void voice_init(struct voice *v, enum reasoning_format format);
 struct speech {
     bool is_delta;
     struct token_counter tokens;
-    bool has_content; /* set when something came that a client would show or run */
+    bool has_content;     /* set when something came that a client would show or run */
     struct str only_text; /* the string, if the last speech was a single one of plain text */
     /* Scratch. */
     struct buf text;
@@ -40,7 +40,8 @@ void speech_fini(struct speech *sp);
 /* Plain text that passes unchanged: a JSON string. */
 void speech_count(struct speech *sp, struct str value);
 /* is_last: nothing follows, so what was held back comes out. */
-void speech_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct str object, bool is_last);
+void speech_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct str object,
+                    bool is_last);
 /* The members that hold what was held back, "" if there is none: `"content":"<th"` */
 struct str speech_rest(struct speech *sp, struct voice *v);
 

@@ -14,7 +14,7 @@
 struct splice {
     struct str doc;
     struct buf *out;
-    size_t done;  /* bytes of doc that were copied or left out */
+    size_t done; /* bytes of doc that were copied or left out */
     size_t edits;
 };
 

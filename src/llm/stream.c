@@ -43,7 +43,7 @@ struct event {
     size_t choices;
     bool has_usage;
     struct fault fault;
-    bool is_aborted;   /* the provider gave its answer up */
+    bool is_aborted; /* the provider gave its answer up */
     bool is_finish;
     bool is_unreadable;
 };
@@ -94,7 +94,8 @@ static void read_choice(struct llm_stream *s, struct event *e, struct str choice
     int64_t index = (int64_t)e->choices;
     struct str stated = json_get(choice, "index");
     bool has_index = json_kind(stated) != JSON_NUMBER || json_to_i64(stated, &index);
-    if (json_kind(choice) != JSON_OBJECT || !has_index || index < 0 || index >= LLM_STREAM_CHOICES_MAX) {
+    if (json_kind(choice) != JSON_OBJECT || !has_index || index < 0 ||
+        index >= LLM_STREAM_CHOICES_MAX) {
         e->is_unreadable = true;
         return;
     }
@@ -193,7 +194,8 @@ static enum llm_stream_kind read_error(struct llm_stream *s, struct str data)
 }
 
 /* Whether the client sees the event at all, and what it means for the flow. */
-static enum llm_stream_kind judge_event(struct llm_stream *s, const struct event *e, struct str data)
+static enum llm_stream_kind judge_event(struct llm_stream *s, const struct event *e,
+                                        struct str data)
 {
     if (fault_found(&e->fault) && !(e->has_usage && !e->fault.has_error))
         return read_error(s, data);
@@ -283,8 +285,11 @@ static void finish_voice(struct llm_stream *s, size_t index, struct buf *out)
     if (rest.len == 0 && !lacks_finish)
         return;
     begin_chunk(s, out);
-    buf_addf(out, "{\"index\":%zu,\"delta\":{%.*s},\"finish_reason\":%s}]}\n\n", index, STR_ARG(rest),
-             !lacks_finish ? "null" : v->has_tools ? "\"tool_calls\"" : "\"stop\"");
+    buf_addf(out, "{\"index\":%zu,\"delta\":{%.*s},\"finish_reason\":%s}]}\n\n", index,
+             STR_ARG(rest),
+             !lacks_finish  ? "null"
+             : v->has_tools ? "\"tool_calls\""
+                            : "\"stop\"");
 }
 
 static void write_usage(struct llm_stream *s, struct buf *out)

@@ -122,12 +122,9 @@ static void step_start(struct think *t, struct str *text, const struct outputs *
 typedef void step_fn(struct think *t, struct str *text, const struct outputs *out);
 
 static step_fn *const steps[THINK_STATES] = {
-    [THINK_OFF] = step_off,
-    [THINK_START] = step_start,
-    [THINK_START_OPEN] = step_start,
-    [THINK_INSIDE_LEAD] = step_inside_lead,
-    [THINK_INSIDE] = step_inside,
-    [THINK_ANSWER_LEAD] = step_answer_lead,
+    [THINK_OFF] = step_off,          [THINK_START] = step_start,
+    [THINK_START_OPEN] = step_start, [THINK_INSIDE_LEAD] = step_inside_lead,
+    [THINK_INSIDE] = step_inside,    [THINK_ANSWER_LEAD] = step_answer_lead,
 };
 
 void think_feed(struct think *t, struct str text, struct buf *reasoning, struct buf *answer)

@@ -4,8 +4,8 @@
  * think - tells a model's reasoning from its answer by <think> tags, while the text passes.
  *
  * A start tag counts only at the very beginning (white space before it is dropped), an end tag only
- * inside. What could be half a tag is held back. Newlines behind either tag are dropped. Any split of
- * the text gives the same result.
+ * inside. What could be half a tag is held back. Newlines behind either tag are dropped. Any split
+ * of the text gives the same result.
  */
 
 #include "base/buf.h"
@@ -26,7 +26,8 @@ enum { THINK_HELD_MAX = 32 };
 struct think {
     enum think_state state;
     uint8_t held_len;
-    char held[THINK_HELD_MAX]; /* START: white space and half a start tag; INSIDE: half an end tag */
+    char
+        held[THINK_HELD_MAX]; /* START: white space and half a start tag; INSIDE: half an end tag */
 };
 
 void think_init(struct think *t, enum reasoning_format format);

@@ -1,0 +1,57 @@
+/* A request that we accept goes out as one that we would accept, for every dialect, and going through
+ * the same deployment again changes nothing. */
+
+#include "llm.h"
+
+static struct llm_outbound build(struct arena *a, const struct llm_request *r, const struct deployment *d)
+{
+    struct llm_outbound out;
+    struct fail fail = { 0 };
+    enum err err = llm_outbound_build(a, r, d, &out, &fail);
+    HZ_ASSERT(err == OK);
+    fuzz_check_json(out.body);
+    return out;
+}
+
+static void check_outbound(struct arena *a, const struct llm_request *r, const struct deployment *d)
+{
+    struct llm_request again;
+    struct fail fail = { 0 };
+    struct llm_outbound first = build(a, r, d);
+    HZ_ASSERT(first.target.at[0] == '/' && str_ends(first.headers, STR("\r\n")));
+    enum err err = llm_request_read(a, r->operation, first.body, &again, &fail);
+    if (err) {
+        /* A replayed turn may be nothing but reasoning, which was taken out. */
+        HZ_ASSERT(d->caps.strips_reasoning_in && strstr(fail.text, "no message has any content"));
+        return;
+    }
+    HZ_ASSERT(str_eq(again.model, d->name) && again.n == r->n && again.is_stream == r->is_stream);
+    HZ_ASSERT(again.has_images == r->has_images && again.has_tools == r->has_tools);
+    HZ_ASSERT(json_len(again.messages) == json_len(r->messages));
+    /* A think block behind a think block shows only once the first is gone. */
+    if (!d->caps.strips_reasoning_in)
+        HZ_ASSERT(str_eq(build(a, &again, d).body, first.body));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_deployment f;
+    struct str body = { (const char *)data, size };
+    struct arena a = { 0 };
+    struct fail fail = { 0 };
+    struct llm_request r;
+    if (!fuzz_deployment_init(&f, &body) || json_check(body, &fail))
+        return 0;
+    struct str copy = fuzz_copy(body);
+    enum err err = llm_request_read(&a, data[0] & 128 ? LLM_EMBEDDINGS : LLM_CHAT, copy, &r, &fail);
+    if (err) {
+        HZ_ASSERT(err == ERR_BAD_REQUEST && fail.text[0]);
+    } else {
+        HZ_ASSERT(r.n >= 1 && r.n <= LLM_STREAM_CHOICES_MAX && r.max_tokens >= 0 && r.input_estimate >= 0);
+        HZ_ASSERT(llm_request_fits(&r, &f.deployment.caps, &fail) == OK || fail.param[0]);
+        check_outbound(&a, &r, &f.deployment);
+    }
+    fuzz_free(copy);
+    arena_fini(&a);
+    return 0;
+}
