@@ -62,17 +62,24 @@ static enum err add_all(struct spool *s, struct names *names, const struct recor
     return OK;
 }
 
-enum err spool_add(struct spool *s, struct names *names, struct record *list)
+static enum err open_once(struct spool *s)
 {
     struct fail fail = { 0 };
-    int64_t rows = 0;
     if (!s->path)
         return ERR_STORE;
-    if (!s->store && open_file(s, &fail) != OK) {
-        log_error(NULL, "ledger_spool_failed", LOG_TEXT("detail", fail.text));
-        return ERR_STORE;
-    }
-    enum err err = store_begin(s->store);
+    if (s->store || open_file(s, &fail) == OK)
+        return OK;
+    log_error(NULL, "ledger_spool_failed", LOG_TEXT("detail", fail.text));
+    return ERR_STORE;
+}
+
+enum err spool_add(struct spool *s, struct names *names, struct record *list)
+{
+    int64_t rows = 0;
+    enum err err = open_once(s);
+    if (err)
+        return err;
+    err = store_begin(s->store);
     if (!err)
         err = add_all(s, names, list, &rows);
     if (!err)
