@@ -8,6 +8,7 @@
 #include "loop/task.h"
 
 #ifdef HZ_ASAN
+#include <sanitizer/asan_interface.h>
 /* Red zones make each frame several times larger. */
 enum { STACK_BYTES = TASK_STACK_BYTES * 4 };
 #else
@@ -28,6 +29,11 @@ void stack_map(struct stack *s)
 
 void stack_unmap(struct stack *s)
 {
+#ifdef HZ_ASAN
+    /* The red zones of the last frames would stand where the next mapping comes to lie. */
+    if (s->low)
+        __asan_unpoison_memory_region(s->low, s->size);
+#endif
     if (s->low)
         munmap(s->low - GUARD_BYTES, s->size + GUARD_BYTES);
     *s = (struct stack) { 0 };
