@@ -296,25 +296,30 @@ static enum err secure(struct task *t, struct http_connection *conn, int64_t dea
     return err;
 }
 
+static enum err look_up(struct task *t, const struct origin *o, int64_t deadline_ns,
+                        struct dns_answer *found, char detail[HTTP_DETAIL_MAX])
+{
+    struct resolver *resolver = o->client->options.resolver;
+    enum err err = dns_lookup(t, resolver, str_of(o->host), o->port, found, deadline_ns);
+    if (err == ERR_DNS)
+        return note(detail, err, o->host, found->why);
+    if (err == ERR_TIMEOUT)
+        return note(detail, ERR_DNS, o->host, "no answer from the name server in time");
+    return err;
+}
+
 enum err pool_connect(struct task *t, struct origin *o, int64_t deadline_ns,
                       struct http_connection **out, char detail[HTTP_DETAIL_MAX])
 {
-    struct dns_answer found;
-    enum err err =
-        dns_lookup(t, o->client->options.resolver, str_of(o->host), o->port, &found, deadline_ns);
-    if (err == ERR_DNS)
-        return note(detail, err, o->host, found.why);
-    if (err == ERR_TIMEOUT)
-        return note(detail, ERR_DNS, o->host, "no answer from the name server in time");
-    if (err)
-        return err;
-
     struct http_connection *conn = MEM_NEW(struct http_connection);
     conn->origin = o;
-    /* Counted from here on, so that the origin stays while the connection is being made. */
+    /* Counted before the first wait, so that the origin stays meanwhile. */
     o->open++;
     o->client->open++;
-    err = connect_any(t, &conn->stream, &found, deadline_ns, detail);
+    struct dns_answer found;
+    enum err err = look_up(t, o, deadline_ns, &found, detail);
+    if (!err)
+        err = connect_any(t, &conn->stream, &found, deadline_ns, detail);
     if (!err && o->is_tls)
         err = secure(t, conn, deadline_ns, detail);
     if (err) {

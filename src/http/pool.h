@@ -25,7 +25,7 @@ struct origin {
     SSL_SESSION *session;
     struct http_connection *oldest, *newest;
     size_t kept;
-    size_t open; /* kept and in use */
+    size_t open; /* kept, in use and being made */
 };
 
 struct http_connection {

@@ -205,6 +205,7 @@ enum err request_read(struct task *t, struct http_connection_in *c, struct reque
     err = read_head(t, c, in, &used, fail);
     if (err)
         return err;
+    in->request.started_ns = loop_now_ns(c->server->loop);
     task_set_stage(t, "reading a request's body");
     return read_body(t, c, in, str_skip(buf_str(&in->input), used), fail);
 }

@@ -41,12 +41,12 @@ struct http_server_options {
 struct http_request {
     struct http_head head; /* text lives as long as the request */
     struct arena arena;
-    struct str body; /* read whole before the handler runs */
-    int64_t started_ns;
-    int64_t bytes_out; /* of the answer's body, without its coding */
-    int status;        /* of the answer, once begun */
-    bool is_answered;  /* the head of an answer went out */
-    bool is_closing;   /* the connection ends after this answer */
+    struct str body;    /* read whole before the handler runs */
+    int64_t started_ns; /* when its head was complete */
+    int64_t bytes_out;  /* of the answer's body, without its coding */
+    int status;         /* of the answer, once begun */
+    bool is_answered;   /* the head of an answer went out */
+    bool is_closing;    /* the connection ends after this answer */
     bool is_chunked_out;
     struct http_connection_in *connection;
     struct address peer;
