@@ -53,9 +53,9 @@ HASTY = {"connect": 500, "first_content": 300, "idle": 1000, "attempt": 600, "to
 HASTY_MODELS = ("failing", "silent", "reset")
 
 
-def provider(name, sim_url, **more):
-    kind = PROVIDERS[name]
-    entry = {"name": name, "kind": kind["kind"], "base_url": sim_url + kind["path"], "key": "env:SIM_KEY",
+def provider(dialect, sim_url, **more):
+    kind = PROVIDERS[dialect]
+    entry = {"name": dialect, "kind": kind["kind"], "base_url": sim_url + kind["path"], "key": "env:SIM_KEY",
              "region": "eastus2", "timeouts_ms": TIMEOUTS}
     if "api" in kind:
         entry["api"] = kind["api"]

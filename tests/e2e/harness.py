@@ -74,6 +74,16 @@ class Reply:
     def error(self):
         return self.json["error"]
 
+    @property
+    def text(self):
+        """The first choice's text, of a whole answer or of a stream that ended well."""
+        if not self.headers["content-type"].startswith("text/event-stream"):
+            return self.json["choices"][0]["message"]["content"]
+        events = [line[6:] for line in self.body.decode().split("\n") if line.startswith("data: ")]
+        assert events[-1] == "[DONE]", events[-1]
+        chunks = [json.loads(event) for event in events[:-1]]
+        return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"])
+
     def __repr__(self):
         return f"{self.status} {self.body[:400]!r}"
 

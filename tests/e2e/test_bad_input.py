@@ -8,7 +8,7 @@ import pytest
 
 import harness
 from conftest import model, provider, standard_sections
-from harness import free_port, run, write_config
+from harness import free_port, run, write_config as write_sections
 
 JSON = {"Content-Type": "application/json"}
 USER = [{"role": "user", "content": "Hi."}]
@@ -36,8 +36,8 @@ BODIES = [
     ("text", '"hello"', None, "object"),
     ("bad UTF-8", b'{"model": "\xff\xfe", "messages": []}', None, "UTF-8"),
     ("nested too deep", "[" * 1000 + "]" * 1000, None, "deep"),
-    ("model twice", '{"model": "openai.chat", "model": "x", "messages": []}', None, "model"),
-    ("model twice, escaped", '{"model": "openai.chat", "mod\\u0065l": "x", "messages": []}', None, "model"),
+    ("model twice", '{"model": "openai.chat", "model": "x", "messages": []}', None, "same name"),
+    ("model twice, escaped", '{"model": "openai.chat", "mod\\u0065l": "x", "messages": []}', None, "same name"),
     ("model a number", {"model": 7, "messages": USER}, "model", "string"),
     ("no messages", {"model": "openai.chat"}, "messages", "messages"),
     ("messages empty", {"model": "openai.chat", "messages": []}, "messages", "messages"),
@@ -199,8 +199,14 @@ def test_a_chunked_body_is_read_like_any_other(server):
 
 # ---- what the operator gets wrong ----
 
+def write_config(path, sections):
+    """On a free port, if the test names none."""
+    server = {"listen": f"127.0.0.1:{free_port()}"} | sections.get("server", {})
+    return write_sections(path, {"server": server} | {k: v for k, v in sections.items() if k != "server"})
+
+
 def config_of(sim, **change):
-    return {"server": {"listen": f"127.0.0.1:{free_port()}"}, "providers": [provider("openai", sim.url)],
+    return {"providers": [provider("openai", sim.url)],
             "models": [model("m", "openai", "gpt-4o")], "routes": [{"models": ["m"]}], "fallbacks": [], **change}
 
 
@@ -274,7 +280,7 @@ def test_two_servers_never_share_one_embedded_database(start_server, sim):
     thread = threading.Thread(target=first.chat, args=("m", "in flight"))
     thread.start()
     assert harness.eventually(lambda: sim.request_with("in flight"))
-    second = write_config(first.cwd / "second.yaml", first.sections | {"server": {"listen": f"127.0.0.1:{free_port()}"}})
+    second = write_config(first.cwd / "second.yaml", first.sections | {"server": {}})
     try:
         ended = run("serve", "--config", second, cwd=first.cwd, env=first.env, timeout=20)
         said = ended.stdout + ended.stderr
@@ -321,7 +327,7 @@ def test_a_foreign_or_damaged_database_is_refused(tmp_path, sim):
 def test_wrong_commands_say_how_they_are_used(tmp_path, arguments):
     ended = run(*arguments, cwd=tmp_path)
     said = ended.stdout + ended.stderr
-    assert ended.returncode == 2 or not arguments, (ended.returncode, said)
+    assert ended.returncode in (1, 2), (ended.returncode, said)
     assert "huntaze" in said or "allowed" in said, said
 
 

@@ -44,7 +44,7 @@ def ask(server):
     return correlation, server.chat("openai.cached", correlation, {"X-Correlation-ID": correlation})
 
 
-def test_calls_are_booked_to_the_nano_dollar(start_server, sim, store):
+def test_calls_are_booked_to_the_nano_dollar(store, start_server, sim):
     server = server_on(start_server, sim, store)
     for _ in range(5):
         correlation, reply = ask(server)
@@ -57,7 +57,7 @@ def test_calls_are_booked_to_the_nano_dollar(start_server, sim, store):
     assert server.get("/readyz", key="").status == 200
 
 
-def test_two_servers_share_one_database(start_server, sim, store):
+def test_two_servers_share_one_database(store, start_server, sim):
     first = server_on(start_server, sim, store)
     second = server_on(start_server, sim, store, ledger={"slots": "./data/second", "spool": "./data/second.db"})
     assert first.key != second.key
@@ -67,7 +67,7 @@ def test_two_servers_share_one_database(start_server, sim, store):
         assert reply.status == 200 and len(store.rows(correlation)) == 1
 
 
-def test_a_revoked_key_is_refused_soon(start_server, sim, store):
+def test_a_revoked_key_is_refused_soon(store, start_server, sim):
     server = server_on(start_server, sim, store)
     key = server.create_key()
     assert server.get("/v1/models", key=key).status == 200
@@ -76,7 +76,7 @@ def test_a_revoked_key_is_refused_soon(start_server, sim, store):
     assert eventually(lambda: server.get("/v1/models", key=key).status == 401)
 
 
-def test_while_the_database_is_away_rows_wait_and_none_is_lost(start_server, sim, store):
+def test_while_the_database_is_away_rows_wait_and_none_is_lost(store, start_server, sim):
     server = server_on(start_server, sim, store)
     before = [ask(server) for _ in range(3)]
     store.road.close()
@@ -96,7 +96,7 @@ def test_while_the_database_is_away_rows_wait_and_none_is_lost(start_server, sim
     assert eventually(lambda: server.get("/health", key="").json["status"] == "healthy", 20)
 
 
-def test_rows_of_the_spool_survive_a_restart(start_server, sim, store):
+def test_rows_of_the_spool_survive_a_restart(store, start_server, sim):
     from harness import Program
     server = server_on(start_server, sim, store)
     store.road.close()

@@ -183,8 +183,8 @@ def test_a_wrong_key_is_an_authentication_error(make_client, dialect):
     assert raised.value.code == "invalid_api_key"
 
 
-def test_a_key_without_the_scope_is_a_permission_error(make_client, server, dialect):
-    key = server.create_key("features")
+def test_a_key_without_the_scope_is_a_permission_error(make_client, dialect):
+    key = make_client.server.create_key("features")
     with pytest.raises(openai.PermissionDeniedError):
         make_client(api_key=key).chat.completions.create(model=f"{dialect}.chat", messages=ask("Hm."))
 

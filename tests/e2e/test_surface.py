@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import harness
-from conftest import model, provider, standard_sections
+from conftest import DIALECTS, HASTY, model, provider, standard_sections
 from harness import free_port, http_call
 
 
@@ -43,7 +43,8 @@ def test_health_says_healthy_with_the_region(server):
 def test_health_does_not_wait_for_providers(start_server, sim, measured):
     """All providers hang or are away; /health answers at once."""
     server = start_server({
-        "providers": [provider("openai", sim.url), provider("openai", f"http://127.0.0.1:{free_port()}", name="away")],
+        "providers": [provider("openai", sim.url), provider("openai", f"http://127.0.0.1:{free_port()}", name="away",
+                                                              timeouts_ms=HASTY)],
         "models": [model("hangs", "openai", "gpt-4o+silent"), model("away", "away", "gpt-4o")],
         "routes": [{"models": ["hangs"]}], "fallbacks": []})
     server.chat("away", "Anybody?", {"X-Correlation-ID": "away"})
@@ -243,7 +244,16 @@ def test_requests_in_flight_end_well_when_it_is_told_to_stop(start_server, sim):
     assert len(server.query("SELECT * FROM transfer WHERE correlation_id = ?", mark)) == 1
 
 
-def test_providers_test_prints_a_table_of_what_came_back(server):
-    ended = harness.run("providers", "test", "--config", server.config, cwd=server.cwd, env=server.env, timeout=120)
-    assert "openai" in ended.stdout and "200" in ended.stdout, ended.stdout + ended.stderr
+def test_providers_test_prints_a_table_of_what_came_back(tmp_path, sim):
+    models = [model(f"{name}-good", name, "gpt-4o") for name in DIALECTS] + \
+        [model("locked", "openai", "gpt-4o+status=401"), model("embed", "openai", "text-embedding-3-small")]
+    path = harness.write_config(tmp_path / "huntaze.yaml", {
+        "providers": [provider(name, sim.url) for name in DIALECTS], "models": models,
+        "routes": [{"models": ["locked"]}], "fallbacks": []})
+    ended = harness.run("providers", "test", "--config", path, cwd=tmp_path, env={"SIM_KEY": "sim-key"})
+    lines = {name: next((line for line in ended.stdout.splitlines() if name in line and "gpt-4o" in line), "")
+             for name in DIALECTS}
+    assert all("200" in line for line in lines.values()), ended.stdout + ended.stderr
+    assert "401" in ended.stdout and "Access was denied" in ended.stdout + ended.stderr
+    assert ended.returncode == 1, "one of them failed"
     assert "sim-key" not in ended.stdout + ended.stderr

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from conftest import KnownSim, checked, model, provider
+from conftest import HASTY, KnownSim, checked, model, provider
 from harness import eventually
 
 
@@ -24,11 +24,11 @@ def test_a_provider_over_tls_is_called_and_its_connection_kept(start_server, sec
     server = start_server(sections(secure_sim.url, ca_file=str(tls.authority)))
     for is_stream in (False, True, False):
         reply = server.chat("m", stream=is_stream)
-        assert reply.status == 200 and b"Simulated answer" in reply.body, reply
+        assert reply.status == 200 and reply.text.startswith("Simulated answer"), reply
 
 
 def test_a_provider_with_an_unknown_certificate_is_not_trusted(start_server, secure_sim):
-    server = start_server(sections(secure_sim.url, timeouts_ms={"total": 900}))
+    server = start_server(sections(secure_sim.url, timeouts_ms=HASTY | {"total": 700}))
     reply = server.chat("m", "Do not tell anybody.")
     assert reply.status == 502 and "certificate" in reply.error["message"].lower(), reply
     assert not secure_sim.request_with("Do not tell anybody.")
@@ -36,7 +36,7 @@ def test_a_provider_with_an_unknown_certificate_is_not_trusted(start_server, sec
 
 def test_a_provider_with_another_name_is_not_trusted(start_server, secure_sim, tls):
     url = secure_sim.url.replace("127.0.0.1", "127.0.0.2")
-    server = start_server(sections(url, ca_file=str(tls.authority), timeouts_ms={"total": 900}))
+    server = start_server(sections(url, ca_file=str(tls.authority), timeouts_ms=HASTY | {"total": 700}))
     reply = server.chat("m", "Not for you.")
     assert reply.status == 502, reply
     assert not secure_sim.request_with("Not for you.")
@@ -45,7 +45,10 @@ def test_a_provider_with_another_name_is_not_trusted(start_server, secure_sim, t
 def test_plain_text_on_the_tls_port_does_no_harm(tls_server, tls):
     with socket.create_connection(("127.0.0.1", tls_server.port), timeout=10) as s:
         s.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"200 OK" not in s.recv(1000)
+        try:
+            assert b"200 OK" not in s.recv(1000)
+        except ConnectionResetError:
+            pass
     context = ssl.create_default_context(cafile=str(tls.authority))
     with socket.create_connection(("127.0.0.1", tls_server.port), timeout=10) as raw, \
             context.wrap_socket(raw, server_hostname="localhost") as s:
@@ -54,6 +57,7 @@ def test_plain_text_on_the_tls_port_does_no_harm(tls_server, tls):
         assert s.version() in ("TLSv1.2", "TLSv1.3")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1])
 def test_old_versions_of_tls_are_refused(tls_server, version):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -76,7 +76,8 @@ for (const [transport, where] of Object.entries(transports)) {
         const chunks = await collect(await client.chat.completions.create({ ...question, stream: true }));
         assert.ok(chunks.every((chunk) => chunk.choices.length === 1));
         assert.equal(textOf(chunks), whole.choices[0].message.content);
-        assert.equal(chunks.at(-1).choices[0].finish_reason, "stop");
+        const finished = chunks.map((chunk) => chunk.choices[0].finish_reason).filter(Boolean);
+        assert.deepEqual(finished, ["stop"]); // Azure's filter may report behind it
       });
 
       it("ends a stream with usage by one usage chunk", async () => {
@@ -170,7 +171,12 @@ for (const [transport, where] of Object.entries(transports)) {
           it(`raises ${kind.name} for ${name}${stream ? ", streamed" : ""}`, async () => {
             await assert.rejects(
               client.chat.completions.create({ model: model(name), messages: ask("Fail, please."), stream }),
-              (error) => error instanceof kind && error.status === status && error.error.message && error.requestID,
+              (error) => {
+                assert.ok(error instanceof kind, String(error));
+                assert.equal(error.status, status);
+                assert.ok(error.error.message && error.requestID);
+                return true;
+              },
             );
           });
         }
