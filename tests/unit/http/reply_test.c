@@ -183,6 +183,28 @@ TEST(a_stream_without_an_end_is_cut_not_ended)
     run(reads_a_cut, reply_and_forget_the_end);
 }
 
+static void hang_up(struct task *t, struct http_request *r, void *arg)
+{
+    (void)arg;
+    if (str_is(r->head.path, "/answered"))
+        CHECK_OK(http_reply(t, r, 200, STR(""), STR("bye")));
+    http_request_abort(r);
+}
+
+static void is_hung_up_on(struct task *t, void *arg)
+{
+    (void)arg;
+    CHECK_ERR(raw_ask(t, &w, GET, &answer), ERR_CLOSED);
+    CHECK_EQ(answer.len, 0);
+    CHECK_ERR(raw_ask(t, &w, "GET /answered HTTP/1.1\r\nHost: a\r\n\r\n", &answer), ERR_CLOSED);
+    CHECK_STR(buf_str(&answer), "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye");
+}
+
+TEST(an_aborted_request_gets_no_answer_but_a_close)
+{
+    run(is_hung_up_on, hang_up);
+}
+
 static void reply_otherwise(struct task *t, struct http_request *r, void *arg)
 {
     (void)arg;
@@ -339,6 +361,7 @@ RUN_TESTS(T(answers_without_a_body_have_none), T(every_answer_has_its_date),
           T(a_stream_goes_out_part_by_part_and_the_head_with_the_first),
           T(an_http_1_0_client_reads_a_stream_until_the_close),
           T(a_stream_without_an_end_is_cut_not_ended),
+          T(an_aborted_request_gets_no_answer_but_a_close),
           T(a_begun_answer_can_become_an_error_while_nothing_was_sent),
           T(a_client_that_does_not_read_is_gone_after_the_write_timeout),
           T(a_client_that_leaves_ends_a_write_at_once),
