@@ -1,7 +1,5 @@
 #include "sim/answer.h"
 
-#include <stdio.h>
-
 #include "sim/schema.h"
 #include "sim/text.h"
 #include "wire/json.h"

@@ -42,7 +42,7 @@ struct call {
     struct str input;       /* raw (embeddings) */
     int64_t n, max_tokens;  /* max_tokens -1: none */
     int64_t dimensions;     /* -1: the model's own */
-    int64_t messages, images;
+    int64_t images;
     int64_t prompt_tokens;
     uint64_t seed;
 
@@ -66,9 +66,8 @@ struct script *sim_script(struct sim *s);
 
 /* Finds dialect, operation and the name in the path. False: nothing is at this address. */
 bool call_route(struct call *c) HZ_MUST_USE;
-/* "2024-11-20"-like name of what serves the model. */
+/* What answers call their model: on the classic path never the deployment's name. */
 struct str call_underlying_model(const struct call *c);
-/* Writes REQUEST_ID_LEN characters and a NUL. */
 enum { REQUEST_ID_LEN = 36 };
 void request_id_format(int64_t seq, char out[REQUEST_ID_LEN + 1]);
 

@@ -1,7 +1,4 @@
-#include "base/clock.h"
 #include "sim/answer.h"
-
-#include "sim/text.h"
 
 /*
  * A chat call: the prompt's length, its filter, then the answer, whole (here) or streamed

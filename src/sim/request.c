@@ -78,7 +78,6 @@ static bool read_messages(struct call *c, struct str messages, struct refusal *w
         struct str role = text_of(c, json_get(message, "role"));
         struct str text = read_content(c, json_get(message, "content"));
         count_tool_calls(c, json_get(message, "tool_calls"));
-        c->messages++;
         c->prompt_tokens += MESSAGE_TOKENS;
         c->is_tool_turn = str_is(role, "tool");
         if (c->is_tool_turn)

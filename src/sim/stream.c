@@ -1,6 +1,5 @@
 #include "base/clock.h"
 #include "sim/answer.h"
-
 #include "sim/text.h"
 
 /* Pieces between two looks at the other tasks, where nothing else makes us wait. */
