@@ -45,6 +45,7 @@ struct event {
     struct fault fault;
     bool is_aborted; /* the provider gave its answer up */
     bool is_finish;
+    bool has_break; /* it stood on several lines */
     bool is_unreadable;
 };
 
@@ -117,6 +118,20 @@ static void read_choices(struct llm_stream *s, struct event *e, struct str choic
         read_choice(s, e, choice);
 }
 
+/* JSON may stand on several lines, which came as several data fields; ours is one. Line breaks are
+ * white space there, since strings hold none. True when there was one. */
+static bool join_lines(struct buf *out, size_t from)
+{
+    struct str text = str_skip(buf_str(out), from);
+    if (str_find_char(text, '\n') == SIZE_MAX && str_find_char(text, '\r') == SIZE_MAX)
+        return false;
+    for (size_t i = from; i < out->len; i++) {
+        if (out->at[i] == '\n' || out->at[i] == '\r')
+            out->at[i] = ' ';
+    }
+    return true;
+}
+
 /* The last one counts: some servers send it with every chunk. In a chunk that goes to the client it
  * would be taken for the whole, or counted twice. */
 static void read_usage(struct llm_stream *s, struct event *e, struct splice_object *o)
@@ -130,6 +145,7 @@ static void read_usage(struct llm_stream *s, struct event *e, struct splice_obje
                     json_kind(json_get(o->value, "total_tokens")) == JSON_NUMBER;
     if (is_usual)
         buf_add(&s->usage_text, o->value);
+    join_lines(&s->usage_text, 0);
     if (s->wants_usage)
         splice_replace(&e->splice, o->value, STR("null"));
     else
@@ -141,12 +157,14 @@ static void read_member(struct llm_stream *s, struct event *e, struct splice_obj
     fault_look(&e->fault, o->key, o->value);
     if (envelope_take(&e->envelope, o))
         return;
-    if (KEY_IS(o->key, "choices"))
+    if (KEY_IS(o->key, "choices")) {
         read_choices(s, e, o->value);
-    else if (KEY_IS(o->key, "usage"))
+    } else if (KEY_IS(o->key, "usage")) {
         read_usage(s, e, o);
-    else if (KEY_IS(o->key, "x_groq") && tally_read(json_get(o->value, "usage"), &s->usage))
+    } else if (KEY_IS(o->key, "x_groq") && tally_read(json_get(o->value, "usage"), &s->usage)) {
         s->has_usage = e->has_usage = true;
+        buf_clear(&s->usage_text);
+    }
 }
 
 static void rewrite_event(struct llm_stream *s, struct event *e, struct str data, struct buf *out)
@@ -160,12 +178,14 @@ static void rewrite_event(struct llm_stream *s, struct event *e, struct str data
         .is_simulated = s->options.is_simulated,
     };
     buf_add(out, STR("data: "));
+    size_t from = out->len;
     splice_init(&e->splice, data, out);
     splice_walk(&o, &e->splice, data);
     while (splice_next(&o))
         read_member(s, e, &o);
     envelope_close(&e->envelope, &o);
     splice_end(&e->splice);
+    e->has_break = join_lines(out, from);
     buf_add(out, STR("\n\n"));
 }
 
@@ -213,7 +233,8 @@ static enum llm_stream_kind judge_event(struct llm_stream *s, const struct event
  * tags are still looked for is not asked here, because its text is never taken as plain. */
 static void learn_twin(struct llm_stream *s, const struct event *e, struct str data)
 {
-    bool is_plain = e->choices == 1 && e->splice.edits == 0 && !e->is_finish && !e->has_usage;
+    bool is_plain =
+        e->choices == 1 && e->splice.edits == 0 && !e->is_finish && !e->has_usage && !e->has_break;
     if (is_plain && json_kind(s->speech.only_text) == JSON_STRING)
         twin_set(&s->twin, data, s->speech.only_text);
 }

@@ -9,6 +9,8 @@ static void check_lines(struct str out)
     while (out.len) {
         size_t end = str_find(out, STR("\n\n"));
         HZ_ASSERT(str_starts(out, STR("data: {")) && end != SIZE_MAX);
+        HZ_ASSERT(str_find_char(str_first(out, end), '\n') == SIZE_MAX);
+        HZ_ASSERT(str_find_char(str_first(out, end), '\r') == SIZE_MAX);
         fuzz_check_json(str_make(out.at + 6, end - 6));
         out = str_skip(out, end + 2);
     }

@@ -98,6 +98,17 @@ TEST(a_chunk_that_only_resembles_the_former_one_is_read_in_full)
     }
 }
 
+TEST(json_on_several_lines_becomes_one_line)
+{
+    struct case_stream *c = open_stream(DIALECT_OPENAI, REASONING_NONE, true);
+    for (int i = 0; i < 2; i++)
+        check_event(c, "{" HEAD "\n\"choices\":[\r\n{\"index\":0,\"delta\":{\"content\":\"a\\n\"},\"finish_reason\":null}]}",
+                    LLM_EVENT_CONTENT, LINE("{" HEAD " \"choices\":[  {\"index\":0,\"delta\":{\"content\":\"a\\n\"},\"finish_reason\":null}]}"));
+    check_event(c, "{\"choices\":[],\"usage\":{\"prompt_tokens\":1,\n\"completion_tokens\":2,\"total_tokens\":3}}", LLM_EVENT_NOTHING, "");
+    check_finish(c, LINE("{" HEAD "\"choices\":[],\"usage\":{\"prompt_tokens\":1, \"completion_tokens\":2,\"total_tokens\":3}}"));
+    close_stream(c);
+}
+
 TEST(usage_goes_out_last_and_once_to_a_client_that_asked)
 {
     struct case_stream *c = open_stream(DIALECT_OPENAI, REASONING_NONE, true);
@@ -356,6 +367,7 @@ TEST(garbage_is_told_from_what_is_merely_empty)
 
 RUN_TESTS(T(chunks_in_order_are_copied_byte_for_byte),
           T(a_chunk_that_only_resembles_the_former_one_is_read_in_full),
+          T(json_on_several_lines_becomes_one_line),
           T(usage_goes_out_last_and_once_to_a_client_that_asked),
           T(usage_in_chunks_of_content_is_hidden_from_a_client_that_did_not_ask),
           T(missing_usage_is_counted_for_a_client_that_asked),
