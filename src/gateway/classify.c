@@ -1,10 +1,16 @@
 #include "gateway/internal.h"
 
+#include <pthread.h>
+
 /*
  * A small rule classifier for requests that name neither type nor language: rules are data, the
  * highest score wins, chat when none reaches THRESHOLD.
+ *
+ * Every call without a model passes here, so the text is walked once, and each of its places looks
+ * at the few rules that begin as it does.
  */
 enum { THRESHOLD = 2, CLASSIFY_BYTES = 4096, LANGUAGE_WORDS = 200 };
+enum { PAIRS = 256, WORD_SLOTS = 512, WORD_MAX = 15 };
 
 static const struct {
     enum call_type type;
@@ -59,46 +65,6 @@ static const struct {
     { CALL_CREATIVE, 1, "rewrite" },
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* A number, an operator, a number: "12 * 7". */
-static bool has_formula(struct str s)
-{
-    for (size_t i = 1; i + 1 < s.len; i++) {
-        if (!strchr("+*/^=", s.at[i]))
-            continue;
-        size_t before = i, after = i + 1;
-        while (before > 0 && s.at[before - 1] == ' ')
-            before--;
-        while (after < s.len && s.at[after] == ' ')
-            after++;
-        if (before > 0 && is_digit(s.at[before - 1]) && after < s.len && is_digit(s.at[after]))
-            return true;
-    }
-    return false;
-}
-
-enum call_type classify_type(struct str text)
-{
-    struct str s = str_first(text, CLASSIFY_BYTES);
-    int scores[CALL_TYPES] = { 0 };
-    for (size_t i = 0; i < HZ_LEN(type_rules); i++) {
-        if (str_contains_nocase(s, str_of(type_rules[i].text)))
-            scores[type_rules[i].type] += type_rules[i].score;
-    }
-    if (has_formula(s))
-        scores[CALL_MATH] += 2;
-    enum call_type best = CALL_CHAT;
-    for (int type = 0; type < CALL_TYPES; type++) {
-        if (scores[type] >= THRESHOLD && scores[type] > scores[best])
-            best = (enum call_type)type;
-    }
-    return best;
-}
-
 /* The commonest words of each language that the others do not have. */
 static const struct {
     const char *language;
@@ -112,19 +78,136 @@ static const struct {
     { "pt", " os uma para com não você como está por mais meu minha olá obrigado do da em e isso " },
 };
 
-static bool is_word_end(char c)
+/* ---- the rules by their beginnings ---- */
+
+static struct {
+    uint8_t first_rule[PAIRS]; /* by the first two bytes: index + 1 */
+    uint8_t next_rule[HZ_LEN(type_rules)];
+    struct {
+        struct str word;
+        uint8_t languages; /* a bit each */
+    } words[WORD_SLOTS];
+} rules;
+static pthread_once_t rules_once = PTHREAD_ONCE_INIT;
+
+_Static_assert(HZ_LEN(type_rules) <= 64, "seen rules are bits of 64");
+_Static_assert(HZ_LEN(stop_words) <= 8, "languages are bits of 8");
+
+static char lower(char c)
 {
-    return strchr(" \t\r\n.,;:!?()\"'", c) != NULL;
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-static bool in_list(const char *list, struct str word)
+static unsigned pair_slot(const char *at)
 {
-    struct str rest = str_of(list);
-    while (rest.at) {
-        if (str_eq_nocase(str_cut(&rest, ' '), word))
-            return true;
+    return ((uint8_t)lower(at[0]) * 31u + (uint8_t)lower(at[1])) % PAIRS;
+}
+
+static unsigned word_slot(struct str word)
+{
+    unsigned hash = 0;
+    for (size_t i = 0; i < word.len; i++)
+        hash = hash * 33 + (uint8_t)lower(word.at[i]);
+    unsigned slot = (hash ^ hash >> 9) % WORD_SLOTS;
+    while (rules.words[slot].word.len && !str_eq_nocase(rules.words[slot].word, word))
+        slot = (slot + 1) % WORD_SLOTS;
+    return slot;
+}
+
+static void rules_make(void)
+{
+    for (size_t i = 0; i < HZ_LEN(type_rules); i++) {
+        uint8_t *slot = &rules.first_rule[pair_slot(type_rules[i].text)];
+        rules.next_rule[i] = *slot;
+        *slot = (uint8_t)(i + 1);
     }
-    return false;
+    for (size_t l = 0; l < HZ_LEN(stop_words); l++) {
+        struct str rest = str_trim(str_of(stop_words[l].words));
+        while (rest.at) {
+            struct str word = str_cut(&rest, ' ');
+            HZ_ASSERT(word.len && word.len <= WORD_MAX);
+            unsigned slot = word_slot(word);
+            rules.words[slot].word = word;
+            rules.words[slot].languages |= (uint8_t)(1 << l);
+        }
+    }
+}
+
+/* ---- type ---- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* A number, an operator, a number: "12 * 7". */
+static bool is_formula(struct str s, size_t operator)
+{
+    size_t before = operator, after = operator + 1;
+    while (before > 0 && s.at[before - 1] == ' ')
+        before--;
+    while (after < s.len && s.at[after] == ' ')
+        after++;
+    return before > 0 && is_digit(s.at[before - 1]) && after < s.len && is_digit(s.at[after]);
+}
+
+static bool is_operator(char c)
+{
+    return c == '+' || c == '*' || c == '/' || c == '^' || c == '=';
+}
+
+/* The rules whose text begins at `rest`, a bit each. */
+static uint64_t rules_at(struct str rest)
+{
+    uint64_t found = 0;
+    for (unsigned r = rules.first_rule[pair_slot(rest.at)]; r; r = rules.next_rule[r - 1]) {
+        struct str text = str_of(type_rules[r - 1].text);
+        if (str_eq_nocase(str_first(rest, text.len), text))
+            found |= 1ULL << (r - 1);
+    }
+    return found;
+}
+
+enum call_type classify_type(struct str text)
+{
+    struct str s = str_first(text, CLASSIFY_BYTES);
+    int scores[CALL_TYPES] = { 0 };
+    uint64_t found = 0;
+    bool has_formula = false;
+    pthread_once(&rules_once, rules_make);
+    for (size_t i = 0; i + 1 < s.len; i++) {
+        if (rules.first_rule[pair_slot(s.at + i)])
+            found |= rules_at(str_skip(s, i));
+        has_formula |= is_operator(s.at[i]) && is_formula(s, i);
+    }
+    for (; found; found &= found - 1) {
+        int rule = __builtin_ctzll(found);
+        scores[type_rules[rule].type] += type_rules[rule].score;
+    }
+    scores[CALL_MATH] += has_formula ? 2 : 0;
+    enum call_type best = CALL_CHAT;
+    for (int type = 0; type < CALL_TYPES; type++) {
+        if (scores[type] >= THRESHOLD && scores[type] > scores[best])
+            best = (enum call_type)type;
+    }
+    return best;
+}
+
+/* ---- language ---- */
+
+static const bool word_ends[256] = {
+    [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true, ['.'] = true, [','] = true, [';'] = true,
+    [':'] = true, ['!'] = true,  ['?'] = true,  ['('] = true,  [')'] = true, ['"'] = true, ['\''] = true,
+};
+
+static bool is_word_end(char c)
+{
+    return word_ends[(uint8_t)c];
+}
+
+static unsigned languages_of(struct str word)
+{
+    return word.len && word.len <= WORD_MAX ? rules.words[word_slot(word)].languages : 0;
 }
 
 struct str classify_language(struct str text)
@@ -132,15 +215,16 @@ struct str classify_language(struct str text)
     struct str s = str_first(text, CLASSIFY_BYTES);
     int hits[HZ_LEN(stop_words)] = { 0 };
     int words = 0;
+    pthread_once(&rules_once, rules_make);
     for (size_t i = 0; i < s.len && words < LANGUAGE_WORDS; words++) {
         while (i < s.len && is_word_end(s.at[i]))
             i++;
         size_t from = i;
         while (i < s.len && !is_word_end(s.at[i]))
             i++;
-        struct str word = str_make(s.at + from, i - from);
-        for (size_t l = 0; word.len && l < HZ_LEN(stop_words); l++)
-            hits[l] += in_list(stop_words[l].words, word);
+        unsigned languages = languages_of(str_make(s.at + from, i - from));
+        for (; languages; languages &= languages - 1)
+            hits[__builtin_ctz(languages)]++;
     }
     size_t best = 0, second = 0;
     for (size_t l = 1; l < HZ_LEN(stop_words); l++) {
