@@ -155,27 +155,31 @@ static void put_back(struct committer *c, struct list batch)
         list_add(&c->backlog, rest.first, rest.last);
 }
 
-static void write_backlog(struct committer *c)
+static enum err write_backlog(struct committer *c)
 {
-    while (c->backlog.first && !c->is_down) {
+    while (c->backlog.first) {
         size_t count;
         struct list batch = cut_batch(c, c->rows, &count);
-        if (writer_write(c->options.writer, c->rows, count, NULL) == OK) {
-            answer(batch.first, OK);
-        } else {
+        enum err err = writer_write(c->options.writer, c->rows, count, NULL);
+        if (err) {
             put_back(c, batch);
-            go_down(c);
+            return err;
         }
+        answer(batch.first, OK);
     }
+    return OK;
 }
 
 /* ---- the database is away ---- */
 
+/* A database that can be reached but refuses our rows is still away: only a write proves it back. */
 static void come_back(struct committer *c)
 {
     enum err err = writer_load(c->options.writer);
     if (!err)
         err = spool_drain(c->options.spool, c->options.writer);
+    if (!err)
+        err = write_backlog(c);
     if (err) {
         series_add(c->failures, 1);
         c->retry_ms = HZ_MIN(c->retry_ms * 2, RETRY_LAST_MS);
@@ -186,7 +190,6 @@ static void come_back(struct committer *c)
     atomic_store(&c->is_healthy, true);
     log_info(NULL, "ledger_store_back",
              LOG_INT("away_ms", (clock_mono_ns() - c->down_since_ns) / NS_PER_MS));
-    write_backlog(c);
 }
 
 /* Nobody waits for them any more, but they are kept and written when the database is back. */
@@ -283,8 +286,8 @@ static void *committer_main(void *arg)
         is_closing = gather(c);
         if (c->is_down)
             endure(c, is_closing);
-        else
-            write_backlog(c);
+        else if (write_backlog(c) != OK)
+            go_down(c);
         if (!c->is_down && (is_closing || clock_mono_ns() >= writer_due_ns(c->options.writer)))
             beat(c);
         /* A database that fails at the very end gets a last chance, too. */

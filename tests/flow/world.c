@@ -43,7 +43,6 @@ struct world {
     bool is_client_done;
     int status; /* 0: no answer came */
     struct buf answer;
-    sqlite3 *blocker;
 };
 
 /* ---- the database, seen from outside ---- */
@@ -100,10 +99,15 @@ static void stop_if_provider(void *arg, struct task *t)
         task_stop(t, ERR_STOPPED);
 }
 
-static void block_store(struct world *w)
+/* From here on the database refuses every row; a mere lock would only be waited for. */
+static void refuse_rows(bool is_refusing)
 {
-    w->blocker = open_database();
-    CHECK_EQ(sqlite3_exec(w->blocker, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3 *db = open_database();
+    const char *sql = is_refusing ? "CREATE TRIGGER refuse BEFORE INSERT ON transfer BEGIN "
+                                    "SELECT RAISE(ABORT, 'disturbed'); END"
+                                  : "DROP TRIGGER IF EXISTS refuse";
+    CHECK_EQ(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
 }
 
 static void disturb(struct world *w, struct task *request)
@@ -113,7 +117,7 @@ static void disturb(struct world *w, struct task *request)
     case DISTURB_CLIENT: task_stop(w->client_task, ERR_STOPPED); break;
     case DISTURB_REQUEST: task_stop(request, ERR_CLIENT_GONE); break;
     case DISTURB_PROVIDER: task_each(w->loop, stop_if_provider, NULL); break;
-    case DISTURB_STORE: block_store(w); break;
+    case DISTURB_STORE: refuse_rows(true); break;
     case DISTURB_CLOCK: loop_skip(w->loop, PAST_EVERY_DEADLINE_MS * NS_PER_MS); break;
     case DISTURB_SHUTDOWN: loop_stop(w->loop); break;
     default: break;
@@ -307,7 +311,8 @@ static void world_close(struct world *w)
     http_server_destroy(w->server);
     sim_server_close(w->sim);
     workers_destroy(w->workers);
-    sqlite3_close(w->blocker); /* the database is free again */
+    if (w->disturbance == DISTURB_STORE)
+        refuse_rows(false);
     ledger_close(w->ledger);
     gateway_destroy(w->gateway);
     config_unref(w->config);

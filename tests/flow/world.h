@@ -18,7 +18,7 @@ enum disturbance {
     DISTURB_CLIENT,   /* the client closes its connection */
     DISTURB_REQUEST,  /* the request's task is stopped, as if its client had left */
     DISTURB_PROVIDER, /* the provider's tasks stop in the middle of what they do */
-    DISTURB_STORE,    /* another process holds the database */
+    DISTURB_STORE,    /* the database refuses rows */
     DISTURB_CLOCK,    /* the request's deadline passes */
     DISTURB_SHUTDOWN, /* the loop is stopped */
     DISTURBANCES

@@ -66,7 +66,7 @@ static void check_order(const struct plan *plan, const char *expected)
 static const char yaml[] =
     "providers:\n"
     "  - { name: a, kind: openai-compatible, base_url: \"http://127.0.0.1:1/v1\" }\n"
-    "  - { name: b, kind: openai, base_url: \"http://127.0.0.1:2/v1\", key: \"\" }\n"
+    "  - { name: b, kind: openai-compatible, base_url: \"http://127.0.0.1:2/v1\" }\n"
     "models:\n"
     "  - { name: r1, " PRICE(3) ", deployments: [ { provider: a, deployment: r1 } ] }\n"
     "  - { name: mistral, " PRICE(2) ", deployments: [ { provider: a, deployment: mistral } ] }\n"
@@ -75,7 +75,7 @@ static const char yaml[] =
     "  - { name: gpt, " PRICE(4) ", deployments: [ { provider: b, deployment: gpt } ] }\n"
     "  - { name: twins, " PRICE(1) ", deployments: [ { provider: a, deployment: left, weight: 90 },\n"
     "                                               { provider: b, deployment: right, weight: 10 } ] }\n"
-    "  - { name: embed, embedding: true, " PRICE(1) ", deployments: [ { provider: a, deployment: embed } ] }\n"
+    "  - { name: embed, " PRICE(1) ", deployments: [ { provider: a, deployment: embed } ] }\n"
     "routes:\n"
     "  - { feature: insights, models: [mistral] }\n"
     "  - { type: [math, coding], models: [r1] }\n"
