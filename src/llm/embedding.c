@@ -70,7 +70,8 @@ static void add_float(struct buf *bytes, float value)
     bytes->len += sizeof(bits);
 }
 
-bool embedding_pack(struct str numbers, struct buf *bytes, struct buf *out)
+/* A JSON array of numbers to base64 text; false on an element that is no finite float. */
+static bool pack(struct str numbers, struct buf *bytes, struct buf *out)
 {
     struct json_iter it;
     struct str number;
@@ -86,7 +87,8 @@ bool embedding_pack(struct str numbers, struct buf *bytes, struct buf *out)
     return true;
 }
 
-bool embedding_unpack(struct str base64, struct buf *bytes, struct buf *out)
+/* base64 text to a JSON array; false on what is no base64 of finite floats. */
+static bool unpack(struct str base64, struct buf *bytes, struct buf *out)
 {
     buf_clear(bytes);
     if (base64_decode(base64, bytes) || bytes->len % sizeof(float))
@@ -130,10 +132,10 @@ static void convert(struct vectors *in, struct splice_object *o)
     splice_open(o->splice, o->value);
     if (in->wants_base64) {
         buf_add_char(out, '"');
-        in->is_broken |= !embedding_pack(o->value, &in->bytes, out);
+        in->is_broken |= !pack(o->value, &in->bytes, out);
         buf_add_char(out, '"');
     } else {
-        in->is_broken |= !embedding_unpack(json_to_str(in->arena, o->value), &in->bytes, out);
+        in->is_broken |= !unpack(json_to_str(in->arena, o->value), &in->bytes, out);
     }
 }
 

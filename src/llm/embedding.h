@@ -14,9 +14,4 @@ enum err embedding_read(struct arena *a, const struct llm_request *r, const stru
                         const struct llm_answer_options *options, struct str body, struct buf *out,
                         struct llm_answer *answer, struct fail *fail) HZ_MUST_USE;
 
-/* A JSON array of numbers to base64 text. False on an element that is no finite float. */
-bool embedding_pack(struct str numbers, struct buf *bytes, struct buf *out);
-/* base64 text to a JSON array. False on what is no base64 of finite floats. */
-bool embedding_unpack(struct str base64, struct buf *bytes, struct buf *out);
-
 #endif

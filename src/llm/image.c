@@ -107,7 +107,8 @@ static bool webp_size(struct str base64, int64_t *width, int64_t *height)
     return is_ascii_at(base64, 12, "VP8 ");
 }
 
-bool image_size(struct str base64, int64_t *width, int64_t *height)
+/* Size stated by the header of a base64 text of PNG, GIF, WebP or JPEG. */
+static bool image_size(struct str base64, int64_t *width, int64_t *height)
 {
     *width = *height = 0;
     bool is_known = true;

@@ -14,7 +14,4 @@ enum { IMAGE_TOKENS_LOW = 85, IMAGE_TOKENS_UNKNOWN = 765 };
 /* url: raw JSON string with quotes. Remote, broken and foreign images: IMAGE_TOKENS_UNKNOWN. */
 int64_t image_tokens(struct str url, bool is_low_detail);
 
-/* Size stated by the header of a base64 text of PNG, GIF, WebP or JPEG. */
-bool image_size(struct str base64, int64_t *width, int64_t *height);
-
 #endif

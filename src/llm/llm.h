@@ -10,6 +10,8 @@
  * Owner: results live in the arena or buf that the caller gave.
  */
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "llm/error.h"
 #include "llm/headers.h"
 #include "model/deployment.h"
