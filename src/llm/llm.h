@@ -4,8 +4,7 @@
  * llm - provider dialects: pure translation between what our clients speak (OpenAI's API) and what
  * a deployment takes and answers. No I/O, no task, no clock.
  *
- * Requests are forwarded byte for byte except for what must change. Facts about providers:
- * their traps are named where they are handled.
+ * Requests are forwarded byte for byte except for what must change.
  *
  * Owner: results live in the arena or buf that the caller gave.
  */
