@@ -83,6 +83,23 @@ static void note_fallback(struct call *c, const struct attempt *a)
                      STR_ARG(a->deployment->name), a->detail);
 }
 
+/* The plan's first choice was left out because it is rate limited. */
+static void note_skipped(struct call *c)
+{
+    const struct deployment *first = c->plan.first;
+    if (first != c->plan.list[0])
+        c->fallback_reason = arena_printf(&c->http->arena, "%.*s/%.*s: rate limited",
+                                          STR_ARG(first->provider->name), STR_ARG(first->name));
+}
+
+/* The shortest wait counts, of those that were left out and those that refused just now. */
+static void note_limited(struct call *c, const struct attempt *a)
+{
+    int64_t ms = a->limits.retry_after_ms;
+    if (!c->plan.retry_after_ms || ms < c->plan.retry_after_ms)
+        c->plan.retry_after_ms = ms;
+}
+
 /* What went wrong, for the error that lists all of it. */
 static void add_reason(struct buf *reasons, const struct attempt *a)
 {
@@ -96,6 +113,7 @@ static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, 
 {
     enum outcome outcome = OUTCOME_FAILED;
     const struct deployment *too_small = NULL;
+    note_skipped(c);
     for (size_t i = 0; i < c->plan.len; i++) {
         const struct deployment *d = c->plan.list[i];
         if (too_small && !may_hold_more(d, too_small))
@@ -104,6 +122,8 @@ static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, 
         if (!goes_to_next(outcome))
             return outcome;
         too_small = outcome == OUTCOME_CONTEXT ? d : too_small;
+        if (outcome == OUTCOME_LIMITED)
+            note_limited(c, a);
         note_fallback(c, a);
         add_reason(reasons, a);
     }
@@ -164,13 +184,13 @@ static enum err error_from_fail(struct call *c, enum err err)
 }
 
 /* All that were asked failed: name them with their reasons. */
-static enum err error_from_attempts(struct call *c, const struct attempt *a, const struct buf *reasons)
+static enum err error_from_attempts(struct call *c, const struct buf *reasons)
 {
     enum err err = c->outcome == OUTCOME_SILENT    ? ERR_SILENT
                    : c->outcome == OUTCOME_LIMITED ? ERR_RATE_LIMIT
                                                    : ERR_UPSTREAM;
     if (c->outcome == OUTCOME_LIMITED)
-        c->retry_after_ms = a->limits.retry_after_ms;
+        c->retry_after_ms = c->plan.retry_after_ms;
     bool may_fall_back = c->gateway->gateway->config->fallback.enabled;
     struct str text = arena_printf(&c->http->arena, "%s%s: %.*s", err_info(err)->text,
                                    may_fall_back ? "" : " (fallback is disabled)",
@@ -195,7 +215,7 @@ static enum err error_from_outcome(struct call *c, const struct attempt *a, cons
     case OUTCOME_CONTEXT: return error_from_provider(c, a);
     case OUTCOME_BROKEN: return error_set(c, ERR_UPSTREAM_BROKEN, str_of(a->detail));
     case OUTCOME_STOPPED: return error_set(c, a->err, str_of(a->detail));
-    default: return error_from_attempts(c, a, reasons);
+    default: return error_from_attempts(c, reasons);
     }
 }
 

@@ -104,7 +104,8 @@ static enum err pass_on(struct task *t, struct relay *r)
         return OK;
     enum err err = OK;
     if (!c->is_stream_begun) {
-        c->region = r->attempt->limits.region;
+        struct str region = r->attempt->limits.region;
+        c->region = region.len ? region : c->served->provider->region;
         c->is_fallback = c->served != c->plan.first;
         err = begin_stream(t, c);
     }
