@@ -18,6 +18,7 @@ struct api {
 
 /* An http_handler_fn and an http_refuse_fn; arg is a struct api. */
 void api_handle(struct task *t, struct http_request *r, void *api);
-void api_refuse(struct http_request *r, enum err err, const char *detail, struct buf *body, void *api);
+void api_refuse(struct http_request *r, enum err err, const char *detail, struct buf *headers,
+                struct buf *body, void *api);
 
 #endif

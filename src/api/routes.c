@@ -263,10 +263,12 @@ out:
     finish(t, r);
 }
 
-void api_refuse(struct http_request *http, enum err err, const char *detail, struct buf *body, void *api)
+void api_refuse(struct http_request *http, enum err err, const char *detail, struct buf *headers,
+                struct buf *body, void *api)
 {
     struct api_request r = { .api = api, .http = http };
     correlate(&r);
+    reply_base_headers(&r, headers);
     fail_set(&r.fail, err, "%s", detail && detail[0] ? detail : err_info(err)->text);
     struct llm_error error = {
         .message = str_of(r.fail.text),

@@ -12,7 +12,7 @@ enum {
     SPARE_MAX = 64,         /* requests kept with their buffers for the next ones */
     SPARE_INPUT_MAX = 8192, /* larger buffers are not kept */
     LINGER_MS = 1000,
-    LINGER_BYTES = 1 << 20,
+    LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
 };
 
 enum next { NEXT_REQUEST, NEXT_REST, NEXT_CLOSE };
@@ -265,12 +265,14 @@ static enum err reply_refusal(struct task *t, struct request_in *in, enum err wh
     struct http_request *r = &in->request;
     const struct http_server_options *options = &r->connection->server->options;
     const struct err_info *info = err_info(why);
-    struct buf body = { 0 };
+    struct buf headers = { 0 }, body = { 0 };
     r->status = info->status;
     if (options->refuse)
-        options->refuse(r, why, fail->err ? fail->text : info->text, &body, options->arg);
-    struct str headers = body.len ? STR("Content-Type: application/json\r\n") : STR("");
-    enum err err = http_reply(t, r, info->status, headers, buf_str(&body));
+        options->refuse(r, why, fail->err ? fail->text : info->text, &headers, &body, options->arg);
+    if (body.len)
+        buf_add(&headers, STR("Content-Type: application/json\r\n"));
+    enum err err = http_reply(t, r, info->status, buf_str(&headers), buf_str(&body));
+    buf_fini(&headers);
     buf_fini(&body);
     return err;
 }

@@ -23,9 +23,10 @@ struct http_request;
 /* Must answer with one of the reply functions below before it returns; if it returns without
  * having answered, the client gets a 500. */
 typedef void http_handler_fn(struct task *t, struct http_request *r, void *arg);
-/* Answers what failed before there was a request to handle (bad HTTP, head too large, ...). */
+/* Answers what failed before there was a request to handle (bad HTTP, head too large, ...).
+ * `headers` as for http_reply; Content-Type is added. */
 typedef void http_refuse_fn(struct http_request *r, enum err err, const char *detail,
-                            struct buf *body, void *arg);
+                            struct buf *headers, struct buf *body, void *arg);
 
 struct http_server_options {
     http_handler_fn *handler;

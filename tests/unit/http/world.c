@@ -1,10 +1,11 @@
 #include "world.h"
 
 /* Refusals say what was wrong, so that tests can see it. */
-static void say_why(struct http_request *r, enum err err, const char *detail, struct buf *body,
-                    void *arg)
+static void say_why(struct http_request *r, enum err err, const char *detail, struct buf *headers,
+                    struct buf *body, void *arg)
 {
     (void)r, (void)arg;
+    buf_add(headers, STR("X-Refused: yes\r\n"));
     buf_addf(body, "{\"%s\":\"%s\"}", err_name(err), detail);
 }
 
