@@ -143,6 +143,7 @@ def test_the_next_deployment_answers(failing, name, is_stream):
     assert reply.text.startswith("Simulated answer to: Carry on.")
     assert reply.headers["x-huntaze-fallback-reason"].startswith(("openai/", "closed/"))
     assert reply.headers["x-huntaze-provider"] == "foundry-v1"
+    assert reply.headers["x-huntaze-region"]
     rows = failing.query("SELECT * FROM transfer WHERE correlation_id = ? ORDER BY attempt", correlation)
     assert [row["is_fallback"] for row in rows][-1] == 1
     assert rows[-1]["status"] == 1 and rows[-1]["amount_nusd"] > 0
