@@ -147,8 +147,7 @@ void environment_read_file(struct arena *a, struct str text, const char *file,
             continue;
         }
         var.origin.file = arena_printf(a, "%s:%d: %.*s", file, number, STR_ARG(var.name)).at;
-        if (!environment_get(out, var.name))
-            add(a, out, var);
+        add(a, out, var);
     }
 }
 
