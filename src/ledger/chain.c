@@ -2,7 +2,7 @@
 #include <openssl/evp.h>
 
 #include "base/mem.h"
-#include "ledger/internal.h"
+#include "ledger/writer.h"
 
 struct chain {
     EVP_MD *sha256;

@@ -1,10 +1,12 @@
+#include "ledger/committer.h"
+
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "ledger/internal.h"
 
 enum { LOOPS_MAX = 64, RETRY_FIRST_MS = 50, RETRY_LAST_MS = 2000 };
 
@@ -172,7 +174,8 @@ static enum err write_backlog(struct committer *c)
 
 /* ---- the database is away ---- */
 
-/* A database that can be reached but refuses our rows is still away: only a write proves it back. */
+/* A database that can be reached but refuses our rows is still away: only a write proves it back.
+ */
 static void come_back(struct committer *c)
 {
     enum err err = writer_load(c->options.writer);

@@ -7,7 +7,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "ledger/internal.h"
+#include "ledger/committer.h"
+#include "ledger/slots.h"
 
 struct ledger {
     int lock_fd;

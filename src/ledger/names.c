@@ -1,8 +1,9 @@
 #include <pthread.h>
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/mem.h"
-#include "ledger/internal.h"
+#include "ledger/row.h"
 
 struct name {
     struct str text;

@@ -1,7 +1,7 @@
 #include <pthread.h>
 
 #include "base/mem.h"
-#include "ledger/internal.h"
+#include "ledger/slots.h"
 
 enum { SLAB_RECORDS = 32 };
 

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "ledger/internal.h"
+#include "ledger/writer.h"
 
 enum { MS_PER_HOUR = 3600 * 1000, ROLLUP_COLUMNS = 1 + ROLLUP_KEYS + ROLLUP_SUMS };
 

@@ -1,4 +1,4 @@
-#include "ledger/internal.h"
+#include "ledger/row.h"
 
 enum { ROW_FORMAT = 1 }; /* first byte of an encoded row */
 enum { TEXT_NONE = 0xff };

@@ -1,13 +1,15 @@
+#include "ledger/slots.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "ledger/internal.h"
 
 enum { SLOT_BYTES = 2048, HEADER_BYTES = 4096, SLOTS_VERSION = 1, SLOTS_MOST = 1 << 20 };
 enum { SLOT_FREE = 0, SLOT_USED = 0x55534544 };

@@ -1,8 +1,9 @@
+#include "ledger/spool.h"
+
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "ledger/internal.h"
 
 enum { PAGE_ROWS = 256 };
 

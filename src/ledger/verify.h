@@ -2,7 +2,7 @@
 #define HZ_LEDGER_VERIFY_H
 /* verify - what the parts of `huntaze verify ledger` share. */
 
-#include "ledger/internal.h"
+#include "ledger/writer.h"
 
 struct seen_writer {
     int64_t node, epoch;

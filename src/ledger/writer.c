@@ -1,8 +1,9 @@
+#include "ledger/writer.h"
+
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "ledger/internal.h"
 
 enum { CHUNK_ROWS = 64, TRIES_MAX = 4, BEAT_MS = 1000, IDLE_BEAT_MS = 10000 };
 

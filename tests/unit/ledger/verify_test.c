@@ -6,7 +6,8 @@ static const struct {
     const char *change, *undo, *says;
 } changes[] = {
     { "UPDATE transfer SET amount_nusd = amount_nusd - 1 WHERE operation_id = 1004",
-      "UPDATE transfer SET amount_nusd = amount_nusd + 1 WHERE operation_id = 1004", "was changed" },
+      "UPDATE transfer SET amount_nusd = amount_nusd + 1 WHERE operation_id = 1004",
+      "was changed" },
     { "UPDATE transfer SET correlation_id = 'x' WHERE operation_id = 1004",
       "UPDATE transfer SET correlation_id = NULL WHERE operation_id = 1004", "was changed" },
     { "UPDATE transfer SET correlation_id = '' WHERE operation_id = 1004",
@@ -14,11 +15,13 @@ static const struct {
     { "UPDATE name SET text = 'other' WHERE text = 'account'",
       "UPDATE name SET text = 'account' WHERE text = 'other'", "was changed" },
     { "UPDATE transfer SET model = 999 WHERE operation_id = 1004",
-      "UPDATE transfer SET model = (SELECT id FROM name WHERE text = 'model') WHERE operation_id = 1004",
+      "UPDATE transfer SET model = (SELECT id FROM name WHERE text = 'model') WHERE operation_id = "
+      "1004",
       "name 999 does not exist" },
     { "CREATE TABLE kept AS SELECT * FROM transfer WHERE operation_id = 1004; "
       "DELETE FROM transfer WHERE operation_id = 1004",
-      "INSERT INTO transfer SELECT * FROM kept; DROP TABLE kept", "has 0 rows, was written with 1" },
+      "INSERT INTO transfer SELECT * FROM kept; DROP TABLE kept",
+      "has 0 rows, was written with 1" },
     { "CREATE TABLE kept AS SELECT * FROM transfer WHERE operation_id = 1004; "
       "UPDATE kept SET id = (SELECT max(id) + 1 FROM transfer), operation_id = 2000; "
       "INSERT INTO transfer SELECT * FROM kept; DROP TABLE kept",
@@ -30,7 +33,8 @@ static const struct {
     { "CREATE TABLE kept AS SELECT * FROM batch WHERE seq = 3; DELETE FROM batch WHERE seq = 3",
       "INSERT INTO batch SELECT * FROM kept; DROP TABLE kept", "batches are missing" },
     { "CREATE TABLE kept AS SELECT * FROM batch WHERE seq = (SELECT max(seq) FROM batch); "
-      "CREATE TABLE kept_row AS SELECT * FROM transfer WHERE id >= (SELECT max(first_id) FROM kept); "
+      "CREATE TABLE kept_row AS SELECT * FROM transfer WHERE id >= (SELECT max(first_id) FROM "
+      "kept); "
       "DELETE FROM batch WHERE seq IN (SELECT seq FROM kept); "
       "DELETE FROM transfer WHERE id IN (SELECT id FROM kept_row)",
       "INSERT INTO batch SELECT * FROM kept; INSERT INTO transfer SELECT * FROM kept_row; "
@@ -39,8 +43,7 @@ static const struct {
     { "UPDATE batch SET prev_hash = (SELECT hash FROM batch WHERE seq = 1) WHERE seq = 3",
       "UPDATE batch SET prev_hash = (SELECT hash FROM batch WHERE seq = 2) WHERE seq = 3",
       "does not continue the chain" },
-    { "UPDATE batch SET hash = prev_hash WHERE seq = 8",
-      NULL, "was changed" },
+    { "UPDATE batch SET hash = prev_hash WHERE seq = 8", NULL, "was changed" },
     { "UPDATE rollup SET cost_nusd = cost_nusd + 1", "UPDATE rollup SET cost_nusd = cost_nusd - 1",
       "differs from its rows" },
     { "CREATE TABLE kept AS SELECT * FROM rollup; DELETE FROM rollup",
@@ -133,6 +136,6 @@ TEST(a_long_chain_is_walked_to_its_end)
     buf_fini(&out);
 }
 
-RUN_ON_BOTH(D(every_change_behind_the_ledgers_back_is_found), D(a_sound_ledger_is_told_with_its_totals),
-            D(an_empty_ledger_is_sound), D(what_cannot_be_read_is_not_called_sound),
-            D(a_long_chain_is_walked_to_its_end))
+RUN_ON_BOTH(D(every_change_behind_the_ledgers_back_is_found),
+            D(a_sound_ledger_is_told_with_its_totals), D(an_empty_ledger_is_sound),
+            D(what_cannot_be_read_is_not_called_sound), D(a_long_chain_is_walked_to_its_end))
