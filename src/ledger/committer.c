@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { LOOPS_MAX = 64, RETRY_FIRST_MS = 50, RETRY_LAST_MS = 2000 };
+enum { LOOPS_MAX = 128, RETRY_FIRST_MS = 50, RETRY_LAST_MS = 2000 };
 
 struct list {
     struct record *first, *last;
@@ -29,6 +29,7 @@ struct committer {
     /* the thread's own */
     struct list backlog; /* taken from the queue, not durable yet */
     struct record *rows[BATCH_ROWS_MAX];
+    struct list answers[LOOPS_MAX];
     bool is_down;
     int64_t down_since_ns, retry_ns, retry_ms;
     struct series *failures;
@@ -79,18 +80,18 @@ static void on_answer(struct post *post)
     }
 }
 
-static void post_answer(struct list *answers)
+static void post_answers(struct committer *c, size_t loops)
 {
-    if (!answers->first)
-        return;
-    answers->first->post.fn = on_answer;
-    loop_post(answers->first->loop, &answers->first->post);
+    for (size_t i = 0; i < loops; i++) {
+        struct record *first = list_take(&c->answers[i]).first;
+        first->post.fn = on_answer;
+        loop_post(first->loop, &first->post);
+    }
 }
 
 /* One wake-up for each loop, however many of its tasks waited. */
-static void answer(struct record *first, enum err result)
+static void answer(struct committer *c, struct record *first, enum err result)
 {
-    struct list by_loop[LOOPS_MAX] = { 0 };
     size_t loops = 0;
     for (struct record *r = first, *next; r; r = next) {
         next = r->next;
@@ -101,14 +102,16 @@ static void answer(struct record *first, enum err result)
             continue;
         }
         size_t i = 0;
-        while (i < loops && by_loop[i].first->loop != r->loop)
+        while (i < loops && c->answers[i].first->loop != r->loop)
             i++;
-        HZ_ASSERT(i < LOOPS_MAX);
+        if (i == LOOPS_MAX) {
+            post_answers(c, loops);
+            loops = i = 0;
+        }
         loops = HZ_MAX(loops, i + 1);
-        list_add(&by_loop[i], r, r);
+        list_add(&c->answers[i], r, r);
     }
-    for (size_t i = 0; i < loops; i++)
-        post_answer(&by_loop[i]);
+    post_answers(c, loops);
 }
 
 /* ---- the database is there ---- */
@@ -167,7 +170,7 @@ static enum err write_backlog(struct committer *c)
             put_back(c, batch);
             return err;
         }
-        answer(batch.first, OK);
+        answer(c, batch.first, OK);
     }
     return OK;
 }
@@ -215,7 +218,7 @@ static void fail_waiting(struct committer *c)
         list_add(&c->backlog, kept, kept);
         list_add(&waiting, first, first);
     }
-    answer(waiting.first, ERR_STORE);
+    answer(c, waiting.first, ERR_STORE);
 }
 
 static void set_aside(struct committer *c)
@@ -226,7 +229,7 @@ static void set_aside(struct committer *c)
                    spool_add(c->options.spool, c->options.names, c->backlog.first) == OK;
     if (is_kept) {
         struct list all = list_take(&c->backlog);
-        answer(all.first, OK);
+        answer(c, all.first, OK);
     } else {
         fail_waiting(c);
     }

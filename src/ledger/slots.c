@@ -140,7 +140,8 @@ enum err slots_open(struct str path, size_t count, struct names *names, struct s
                     struct slots_found *found, struct fail *fail)
 {
     struct stat st;
-    HZ_ASSERT(count <= SLOTS_MOST);
+    if (count > SLOTS_MOST)
+        return fail_set(fail, ERR_STORE, "ledger.slots_count may be %d at most", SLOTS_MOST);
     struct slots *s = MEM_NEW(struct slots);
     s->path = str_dup(path);
     s->names = names;

@@ -1,11 +1,14 @@
 #include "ledger/writer.h"
 
+#include <time.h>
+
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 enum { CHUNK_ROWS = 64, TRIES_MAX = 4, BEAT_MS = 1000, IDLE_BEAT_MS = 10000 };
+enum { NODE_TRIES = 20, NODE_TRY_MS = 10 };
 
 /* What the database knows of a name. */
 struct stored_name {
@@ -51,19 +54,34 @@ static enum err number_of(struct writer *w, enum statement id, int64_t *out, int
     return store_run(w->store, id, params, takes_one, keep_number, out);
 }
 
+static enum err try_node(struct writer *w, unsigned node, bool *is_taken)
+{
+    int64_t answer = 0;
+    enum err err = number_of(w, SQL_WRITER_LOCK, &answer, node);
+    *is_taken = answer != 0;
+    return err;
+}
+
 /* The wanted number or the next one that no living process has: ids of two writers with one number
  * would collide. SQLite has one writer only. */
 static enum err take_node(struct writer *w, unsigned *node)
 {
-    for (unsigned i = 0; i < ID_NODES; i++) {
-        int64_t is_taken = 0;
-        *node = (w->node + i) % ID_NODES;
-        enum err err = number_of(w, SQL_WRITER_LOCK, &is_taken, *node);
-        if (err || is_taken)
-            return err;
+    const struct timespec pause = { .tv_nsec = NODE_TRY_MS * NS_PER_MS };
+    bool is_taken = false;
+    *node = w->node;
+    enum err err = try_node(w, *node, &is_taken);
+    /* At the start the process before may have been killed a moment ago. */
+    for (int i = 0; i < NODE_TRIES && !err && !is_taken && !w->epoch; i++) {
+        nanosleep(&pause, NULL);
+        err = try_node(w, *node, &is_taken);
     }
-    log_error(NULL, "ledger_nodes_exhausted", LOG_INT("nodes", ID_NODES));
-    return ERR_STORE;
+    for (unsigned i = 1; i < ID_NODES && !err && !is_taken; i++) {
+        *node = (w->node + i) % ID_NODES;
+        err = try_node(w, *node, &is_taken);
+    }
+    if (!err && !is_taken)
+        log_error(NULL, "ledger_nodes_exhausted", LOG_INT("nodes", ID_NODES));
+    return err || !is_taken ? ERR_STORE : OK;
 }
 
 static enum err take_epoch(struct writer *w, unsigned node)

@@ -261,9 +261,10 @@ static void postgres_close(struct store *s)
 static const struct store_driver driver = {
     .name = "postgres",
     .migrations = postgres_migrations,
-    /* The schema may have been made by an operator whose user is not ours: do not ask for more
-     * rights than needed. */
-    .bootstrap = "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'huntaze') "
+    /* A migration may take long. The schema may have been made by an operator whose user is not
+     * ours: do not ask for more rights than needed. */
+    .bootstrap = "SET LOCAL statement_timeout TO 0; "
+                 "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'huntaze') "
                  "THEN CREATE SCHEMA huntaze; END IF; END $$;"
                  "CREATE TABLE IF NOT EXISTS huntaze.migration (number integer PRIMARY KEY, "
                  "name text NOT NULL, applied_ms bigint NOT NULL)",

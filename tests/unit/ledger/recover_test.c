@@ -1,5 +1,8 @@
 #include "rows.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "base/metrics.h"
 
 /* What a crash, a kill or an outage leaves, and what becomes of it. */
@@ -137,7 +140,8 @@ TEST(rows_after_the_last_flush_are_folded_into_the_rollups_again)
     open_ledger();
     close_ledger();
     CHECK_EQ(db_number("SELECT sum(calls) FROM rollup"), 30);
-    CHECK_EQ(db_number("SELECT last_id FROM rollup_state"), db_number("SELECT max(id) FROM transfer"));
+    CHECK_EQ(db_number("SELECT last_id FROM rollup_state"),
+             db_number("SELECT max(id) FROM transfer"));
     check_sound();
 }
 
@@ -300,6 +304,74 @@ TEST(cut_connections_cost_a_moment_and_no_row)
     check_sound();
 }
 
+static PGconn *thief;
+
+static void settle_under_another_number(struct task *t, void *arg)
+{
+    (void)arg;
+    struct transfer row = row_of(1);
+    CHECK_OK(ledger_settle(t, ledger, &row, 1));
+    /* Waits for our number, and has it once our connection is cut. */
+    CHECK(PQsendQuery(thief, "SELECT pg_advisory_lock(1853189229, 7)"));
+    while (db_number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") ==
+           0)
+        CHECK_OK(task_yield(t));
+    pg_do(db.url,
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+          "WHERE application_name = 'huntaze' AND datname = current_database()",
+          NULL);
+    PQclear(PQgetResult(thief));
+    row.operation_id = 2;
+    CHECK_OK(ledger_settle(t, ledger, &row, 1));
+    loop_stop(task_loop(t));
+}
+
+TEST(a_writer_that_lost_its_number_goes_on_under_the_next)
+{
+    if (!db.is_postgres)
+        return;
+    struct ledger_options options = options_of_test();
+    options.down_wait_ms = 60000;
+    thief = PQconnectdb(db.url);
+    open_with(&options);
+    run_task(settle_under_another_number, NULL);
+    close_ledger();
+    drop_loop();
+    PQfinish(thief);
+    CHECK_EQ(db_number("SELECT (id >> 14) & 255 FROM transfer WHERE operation_id = 1"), 7);
+    CHECK_EQ(db_number("SELECT (id >> 14) & 255 FROM transfer WHERE operation_id = 2"), 8);
+    check_sound();
+}
+
+static struct rlimit unlimited;
+
+static void settle_on_full_disk(struct task *t, void *arg)
+{
+    (void)arg;
+    struct transfer row = row_of(1);
+    struct rlimit nothing = { 0, unlimited.rlim_max };
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &nothing), 0);
+    enum err err = ledger_settle(t, ledger, &row, 1);
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    CHECK_ERR(err, ERR_STORE);
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 0);
+    loop_stop(task_loop(t));
+}
+
+TEST(a_disk_that_takes_nothing_acknowledges_nothing)
+{
+    if (db.is_postgres)
+        return;
+    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    open_ledger();
+    run_task(settle_on_full_disk, NULL);
+    close_ledger();
+    drop_loop();
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 1);
+    check_sound();
+}
+
 RUN_ON_BOTH(D(a_killed_process_loses_no_acknowledged_row_and_doubles_none),
             D(slots_that_a_crash_left_become_unknown_rows_at_their_estimate),
             D(a_slot_whose_row_is_durable_makes_no_unknown_row),
@@ -309,4 +381,6 @@ RUN_ON_BOTH(D(a_killed_process_loses_no_acknowledged_row_and_doubles_none),
             D(without_a_spool_a_settle_fails_but_its_row_is_written_later),
             D(a_spool_that_cannot_be_written_acknowledges_nothing),
             D(a_running_ledger_returns_to_the_database_by_itself),
-            D(cut_connections_cost_a_moment_and_no_row))
+            D(cut_connections_cost_a_moment_and_no_row),
+            D(a_writer_that_lost_its_number_goes_on_under_the_next),
+            D(a_disk_that_takes_nothing_acknowledges_nothing))
