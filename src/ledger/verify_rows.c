@@ -210,7 +210,9 @@ static enum err walk_pages(struct walk *w)
 enum err verify_node(struct verify *v, int64_t node, struct rollups *expected)
 {
     struct walk *w = MEM_NEW(struct walk);
-    *w = (struct walk) { .v = v, .node = node, .expected = expected };
+    w->v = v;
+    w->node = node;
+    w->expected = expected;
     struct value params[] = { VAL_INT(node) };
     enum err err = store_run(v->store, SQL_ROLLUP_STATE, params, 1, keep_number, &w->rolled_id);
     if (!err)
