@@ -37,6 +37,7 @@ enum {
     READ_BYTES = 65536,
     WAKES = 256,
     ERRORS_MAX = 10000,
+    IDLE_ASKING_MAX = 64, /* so that the peak of asking is not taken for the cost of resting */
     OPEN_S = 60,
     DRAIN_MS = 2000,
 };
@@ -129,6 +130,9 @@ static void open_more(void)
 static void rest(struct connection *c)
 {
     c->state = RESTING;
+    /* When idling, each asks once. */
+    if (load.is_idle && c->was_reused)
+        return;
     load.resting[load.resting_len++] = (unsigned)(c - load.connections);
 }
 
@@ -284,7 +288,8 @@ static int64_t due_ns(void)
 
 static bool may_start(void)
 {
-    return load.started < load.requests_max && !load.is_stopping;
+    return load.started < load.requests_max && !load.is_stopping &&
+           (!load.is_idle || load.asking < IDLE_ASKING_MAX);
 }
 
 static void start_requests(void)

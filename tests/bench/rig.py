@@ -1,4 +1,5 @@
 """What a benchmark needs around the thing it measures: processes, load, processor time, memory."""
+import http.client
 import json
 import os
 import select
@@ -156,18 +157,22 @@ def window(process, load, lead, seconds):
     }
 
 
-def get(port, path, tls=False):
+def get(port, path):
     """Status and body of one GET over a fresh connection."""
-    import http.client
-    import ssl
-    if tls:
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5,
-                                                 context=ssl._create_unverified_context())
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def asks_ok(port, request):
+    """Whether one request over a fresh connection is answered with 200."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as s:
+            s.sendall(request)
+            return s.recv(65536).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
