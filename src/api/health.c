@@ -9,6 +9,23 @@ void health_live(struct task *t, struct api_request *r)
     reply_json(t, r, 200, STR("{\"status\":\"ok\"}"));
 }
 
+static void write_deployments(struct buf *out, const struct gateway *g, const struct provider *p)
+{
+    const struct config *config = gateway_config(g);
+    bool is_first = true;
+    for (size_t i = 0; i < config->deployments_len; i++) {
+        const struct deployment *d = &config->deployments[i];
+        if (d->provider != p)
+            continue;
+        buf_add(out, is_first ? STR("{\"name\":") : STR(",{\"name\":"));
+        buf_add_json(out, d->name);
+        buf_add(out, STR(",\"model\":"));
+        buf_add_json(out, d->model->name);
+        buf_addf(out, ",\"state\":\"%s\"}", gateway_breaker_state(g, d));
+        is_first = false;
+    }
+}
+
 /* Says what it knows without asking anybody, so that it answers whatever the providers do. */
 void health_health(struct task *t, struct api_request *r)
 {
@@ -29,8 +46,11 @@ void health_health(struct task *t, struct api_request *r)
         buf_add_json(&body, p.name);
         buf_add(&body, STR(",\"region\":"));
         buf_add_json(&body, p.region);
-        buf_addf(&body, ",\"status\":\"%s\",\"attempts\":%lld,\"failures\":%lld}",
-                 p.is_cooling ? "rate_limited" : "ok", (long long)p.attempts, (long long)p.failures);
+        const char *status = p.is_failing ? "failing" : p.is_cooling ? "rate_limited" : "ok";
+        buf_addf(&body, ",\"status\":\"%s\",\"attempts\":%lld,\"failures\":%lld,\"deployments\":[",
+                 status, (long long)p.attempts, (long long)p.failures);
+        write_deployments(&body, g, &config->providers[i]);
+        buf_add(&body, STR("]}"));
     }
     buf_add(&body, STR("]}"));
     reply_json(t, r, 200, buf_str(&body));

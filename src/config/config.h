@@ -90,6 +90,15 @@ struct config {
         int64_t canary_percent;
     } fallback;
     struct {
+        int64_t failures_in_row;
+        int64_t window;
+        int64_t min_samples;
+        int64_t open_ms;
+    } breaker;
+    struct {
+        int64_t budget; /* repeats to one provider that are saved up at most */
+    } retry;
+    struct {
         struct str level;
         bool access;
     } log;

@@ -246,6 +246,39 @@ static void note_latency(struct attempt *a)
         atomic_store(&a->state->limited_in_row, 0);
 }
 
+/* What an outcome tells of the deployment's health: 429, the caller's own mistakes and content filters
+ * do not count. */
+static const enum breaker_result breaker_results[OUTCOMES] = {
+    [OUTCOME_ANSWER] = BREAKER_SUCCESS,     [OUTCOME_REFUSED] = BREAKER_ALIVE,
+    [OUTCOME_CONTEXT] = BREAKER_ALIVE,      [OUTCOME_FAILED] = BREAKER_FAILURE,
+    [OUTCOME_SILENT] = BREAKER_FAILURE,     [OUTCOME_BROKEN] = BREAKER_FAILURE,
+    [OUTCOME_LIMITED] = BREAKER_NEUTRAL,    [OUTCOME_STOPPED] = BREAKER_NEUTRAL,
+    [OUTCOME_MISCONFIGURED] = BREAKER_TRIP,
+};
+
+static void note_breaker(struct attempt *a, enum outcome outcome)
+{
+    struct gateway *g = a->call->gateway->gateway;
+    enum breaker_state before;
+    enum breaker_state after = breaker_note(&a->state->breaker, &g->breaker_options,
+                                            breaker_results[outcome],
+                                            loop_now_ns(a->call->gateway->loop), &before);
+    if (outcome == OUTCOME_ANSWER)
+        retry_budget_earn(&g->retries[a->deployment->provider->index], g->config->retry.budget);
+    if (after == before)
+        return;
+    series_add(a->state->breaker_gauge, (after != BREAKER_CLOSED) - (before != BREAKER_CLOSED));
+    const struct log_field fields[] = {
+        LOG_STR("provider", a->deployment->provider->name),
+        LOG_STR("deployment", a->deployment->name),
+        LOG_TEXT("from", breaker_state_name(before)),
+        LOG_TEXT("to", breaker_state_name(after)),
+        LOG_TEXT("reason", outcome == OUTCOME_ANSWER ? "an answer" : a->detail),
+    };
+    log_write(after == BREAKER_CLOSED ? LOG_INFO : LOG_WARN, &a->call->log, "breaker", fields,
+              HZ_LEN(fields));
+}
+
 static void log_failure(const struct attempt *a, enum outcome outcome)
 {
     const struct log_field fields[] = {
@@ -279,10 +312,17 @@ enum outcome attempt_run(struct task *t, struct call *c, const struct deployment
     enum err err = llm_outbound_build(&c->http->arena, &c->request, d, &outbound, &fail);
     if (err)
         return attempt_fail(a, OUTCOME_REFUSED, err, "%s", fail.text);
-    if (!settle_begin(a))
+    if (!breaker_enter(&a->state->breaker, &c->gateway->gateway->breaker_options, a->started_ns)) {
+        a->was_kept_away = true;
+        return attempt_fail(a, OUTCOME_FAILED, ERR_UPSTREAM, "its circuit breaker is open");
+    }
+    if (!settle_begin(a)) {
+        note_breaker(a, OUTCOME_STOPPED);
         return attempt_fail(a, OUTCOME_STOPPED, ERR_BUSY, "too many calls are in flight");
+    }
     enum outcome outcome = exchange(t, a, &outbound);
     http_exchange_end(&a->exchange);
+    note_breaker(a, outcome);
 
     atomic_fetch_add_explicit(&a->state->attempts, 1, memory_order_relaxed);
     if (outcome == OUTCOME_ANSWER) {

@@ -138,7 +138,9 @@ static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, st
         int64_t ms = REPEAT_FIRST_MS << i;
         ms += (int64_t)random_below((uint64_t)(2 * ms * REPEAT_JITTER_PERCENT / 100)) -
               ms * REPEAT_JITTER_PERCENT / 100;
-        if (loop_now_ns(task_loop(t)) + ms * NS_PER_MS >= c->deadline_ns)
+        struct retry_budget *budget = &c->gateway->gateway->retries[a->deployment->provider->index];
+        bool is_too_late = loop_now_ns(task_loop(t)) + ms * NS_PER_MS >= c->deadline_ns;
+        if (a->was_kept_away || is_too_late || !retry_budget_take(budget))
             return outcome;
         task_set_stage(t, "wait to repeat");
         enum err err = task_sleep(t, ms);
@@ -245,6 +247,8 @@ static enum err make_plan(struct call *c)
     enum err err = plan_make(c, &c->plan);
     if (err == ERR_RATE_LIMIT)
         c->retry_after_ms = c->plan.retry_after_ms;
+    if (err == ERR_UPSTREAM)
+        c->retry_after_ms = c->plan.open_ms;
     return err ? error_from_fail(c, err) : OK;
 }
 

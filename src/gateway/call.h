@@ -33,6 +33,7 @@ struct plan {
     const struct deployment *list[PLAN_MAX];
     size_t len;
     int64_t retry_after_ms;         /* when nothing is left because all wait out a 429 */
+    int64_t open_ms;                /* until the first open breaker lets a probe through; 0: none is open */
     const struct deployment *first; /* what would have been first, were nothing cooling down */
     const struct timeouts *timeouts; /* the route's, or NULL */
 };

@@ -36,6 +36,8 @@ static void deployment_init(struct gateway *g, const struct deployment *d)
     for (size_t i = 0; i < HZ_LEN(classes); i++)
         *classes[i].series = metrics_series(METRIC_TOKENS, "provider", p, "deployment", n, "class",
                                             classes[i].class, NULL);
+    s->breaker_gauge = metrics_series(METRIC_BREAKER, "provider", p, "deployment", n, NULL);
+    breaker_init(&s->breaker);
     s->name = ledger_name(g->ledger, d->name);
     s->provider_name = ledger_name(g->ledger, d->provider->name);
     s->model_name = ledger_name(g->ledger, d->model->name);
@@ -79,6 +81,15 @@ enum err gateway_create(const struct gateway_options *options, struct gateway **
     g->deployments = mem_zalloc(config->deployments_len * sizeof(*g->deployments));
     g->models = mem_zalloc(config->models_len * sizeof(*g->models));
     g->loops = mem_zalloc(options->loops_len * sizeof(*g->loops));
+    g->retries = mem_zalloc(config->providers_len * sizeof(*g->retries));
+    for (size_t i = 0; i < config->providers_len; i++)
+        retry_budget_init(&g->retries[i], config->retry.budget);
+    g->breaker_options = (struct breaker_options) {
+        .failures_in_row = config->breaker.failures_in_row,
+        .window = config->breaker.window,
+        .min_samples = config->breaker.min_samples,
+        .open_ms = config->breaker.open_ms,
+    };
     g->in_flight = metrics_series(METRIC_INFLIGHT, NULL);
     g->fallbacks = metrics_series(METRIC_FALLBACKS, NULL);
     g->default_account = ledger_name(g->ledger, STR("default"));
@@ -110,6 +121,9 @@ void gateway_destroy(struct gateway *g)
     key_source_close(g->keys);
     mem_free(g->loops);
     mem_free(g->models);
+    mem_free(g->retries);
+    for (size_t i = 0; i < g->config->deployments_len; i++)
+        breaker_fini(&g->deployments[i].breaker);
     mem_free(g->deployments);
     config_unref(g->config);
     mem_free(g);
@@ -142,6 +156,11 @@ enum err gateway_ping_store(struct task *t, struct gateway_loop *gl)
     return key_source_ping(t, gl);
 }
 
+const char *gateway_breaker_state(const struct gateway *g, const struct deployment *d)
+{
+    return breaker_state_name(breaker_state(&g->deployments[d->index].breaker));
+}
+
 void gateway_provider_state(struct gateway *g, size_t index, struct provider_state *out)
 {
     const struct provider *p = &g->config->providers[index];
@@ -154,6 +173,7 @@ void gateway_provider_state(struct gateway *g, size_t index, struct provider_sta
         const struct deployment_state *s = &g->deployments[i];
         has_any = true;
         has_ready |= atomic_load(&s->cooling_until_ns) <= now_ns;
+        out->is_failing |= breaker_state(&s->breaker) != BREAKER_CLOSED;
         out->attempts += atomic_load(&s->attempts);
         out->failures += atomic_load(&s->failures);
     }

@@ -45,9 +45,12 @@ struct provider_state {
     struct str name;
     struct str region;
     bool is_cooling;       /* all its deployments wait out a Retry-After */
+    bool is_failing;       /* a circuit breaker of its deployments is not closed */
     int64_t failures;      /* attempts that failed since start */
     int64_t attempts;
 };
+/* "closed", "half_open" or "open". */
+const char *gateway_breaker_state(const struct gateway *g, const struct deployment *d);
 void gateway_provider_state(struct gateway *g, size_t index, struct provider_state *out);
 
 #endif

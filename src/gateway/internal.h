@@ -6,6 +6,7 @@
 
 #include "base/metrics.h"
 #include "gateway/auth.h"
+#include "gateway/breaker.h"
 #include "gateway/gateway.h"
 #include "http/client.h"
 #include "ledger/keys.h"
@@ -17,6 +18,8 @@ struct deployment_state {
     _Atomic int32_t limited_in_row;   /* 429s since the last success */
     _Atomic int64_t latency_us;       /* moving average of whole answers; 0 = none yet */
     _Atomic int64_t attempts, failures;
+    struct breaker breaker;
+    struct series *breaker_gauge;
     struct series *outcomes[OUTCOMES];
     struct series *seconds, *first_content;
     struct series *tokens_in, *tokens_cached, *tokens_out, *tokens_reasoning, *cost;
@@ -35,6 +38,8 @@ struct gateway {
     size_t loops_len;
     struct deployment_state *deployments; /* by deployment.index */
     struct model_state *models;           /* by model.index */
+    struct retry_budget *retries;         /* by provider.index */
+    struct breaker_options breaker_options;
     struct series *in_flight, *fallbacks;
     uint32_t default_account, router_key_name;
     struct key_source *keys;
@@ -77,6 +82,7 @@ struct attempt {
     struct llm_error error;    /* the provider's, if it sent one */
     struct llm_answer answer;
     bool was_sent;             /* the provider may have seen the request */
+    bool was_kept_away;        /* by the breaker: nothing was tried, there is no row */
 };
 
 /* Runs one attempt to its end and appends its row to the call. */

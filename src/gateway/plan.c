@@ -143,6 +143,19 @@ static int64_t cooling_ms(const struct gateway_loop *gl, const struct deployment
     return left_ns > 0 ? (left_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
 }
 
+/* An open breaker keeps everybody away; the soonest probe is what the caller is told to wait for. */
+static bool is_passable(const struct gateway_loop *gl, const struct deployment *d, struct plan *out)
+{
+    struct breaker *b = &state_of(gl, d)->breaker;
+    const struct breaker_options *options = &gl->gateway->breaker_options;
+    int64_t now_ns = loop_now_ns(gl->loop);
+    if (breaker_may_pass(b, options, now_ns))
+        return true;
+    int64_t wait_ms = HZ_MAX(breaker_wait_ms(b, options, now_ns), 1);
+    out->open_ms = out->open_ms ? HZ_MIN(out->open_ms, wait_ms) : wait_ms;
+    return false;
+}
+
 static void add_deployments(struct call *c, const struct model *m, struct plan *out, struct fail *why)
 {
     const struct deployment *ordered[PLAN_MAX];
@@ -153,6 +166,8 @@ static void add_deployments(struct call *c, const struct model *m, struct plan *
             continue;
         if (!out->first)
             out->first = d;
+        if (!is_passable(c->gateway, d, out))
+            continue;
         int64_t wait_ms = cooling_ms(c->gateway, d);
         if (wait_ms) {
             bool is_shortest = !out->retry_after_ms || wait_ms < out->retry_after_ms;
@@ -218,6 +233,10 @@ enum err plan_make(struct call *c, struct plan *out)
     if (!config->fallback.enabled)
         out->len = out->len && out->list[0] == out->first ? 1 : 0;
     out->len = HZ_MIN(out->len, (size_t)config->fallback.max_deployments);
+    if (out->len == 0 && !out->retry_after_ms)
+        return fail_set(&c->fail, ERR_UPSTREAM,
+                        "every deployment that could serve this has failed lately and is left alone for "
+                        "a while (circuit breaker open)");
     if (out->len == 0)
         return fail_set(&c->fail, ERR_RATE_LIMIT,
                         "every deployment that could serve this is rate limited; try again later");

@@ -166,6 +166,38 @@ TEST(a_cooling_deployment_is_left_out_until_its_time_has_come)
     close_all();
 }
 
+static void fail_often(const char *model)
+{
+    const struct deployment *d = config_find_model(gateway.config, str_of(model))->deployments[0];
+    enum breaker_state before;
+    for (int i = 0; i < 5; i++)
+        breaker_note(&gateway.deployments[d->index].breaker, &gateway.breaker_options, BREAKER_FAILURE,
+                     loop_now_ns(gateway_loop.loop), &before);
+}
+
+TEST(an_open_breaker_is_planned_around_until_its_probe)
+{
+    open_with(yaml);
+    gateway.breaker_options = (struct breaker_options) { 5, 50, 10, 30000 };
+    struct call *c = MEM_NEW(struct call);
+    struct plan plan;
+    c->request.model = STR("r1");
+    fail_often("r1");
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "gpt mistral phi");
+    fail_often("gpt");
+    fail_often("mistral");
+    fail_often("phi");
+    CHECK_ERR(plan_for(c, &plan), ERR_UPSTREAM);
+    CHECK_EQ(plan.open_ms, 30000);
+    loop_skip(gateway_loop.loop, 30 * NS_PER_S);
+    fail_clear(&c->fail);
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "r1 gpt mistral");
+    mem_free(c);
+    close_all();
+}
+
 TEST(weights_decide_who_leads_and_the_others_follow)
 {
     open_with(yaml);
@@ -187,4 +219,5 @@ TEST(weights_decide_who_leads_and_the_others_follow)
 RUN_TESTS(T(the_first_route_that_matches_decides), T(an_explicit_model_pins_and_keeps_its_fallbacks),
           T(embeddings_never_change_their_model),
           T(a_cooling_deployment_is_left_out_until_its_time_has_come),
+          T(an_open_breaker_is_planned_around_until_its_probe),
           T(weights_decide_who_leads_and_the_others_follow))

@@ -1,0 +1,140 @@
+#include "test.h"
+
+#include "base/clock.h"
+#include "gateway/breaker.h"
+
+static const struct breaker_options options = {
+    .failures_in_row = 5, .window = 50, .min_samples = 10, .open_ms = 30000,
+};
+static struct breaker breaker;
+static int64_t now_ns;
+
+static enum breaker_state note(enum breaker_result result)
+{
+    enum breaker_state before;
+    return breaker_note(&breaker, &options, result, now_ns, &before);
+}
+
+static void open_it(void)
+{
+    breaker_init(&breaker);
+    now_ns = 1000 * NS_PER_S;
+    for (int i = 0; i < 5; i++)
+        note(BREAKER_FAILURE);
+    CHECK_EQ(breaker_state(&breaker), BREAKER_OPEN);
+}
+
+TEST(five_failures_in_a_row_open_and_a_success_between_starts_anew)
+{
+    breaker_init(&breaker);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(note(BREAKER_FAILURE), BREAKER_CLOSED);
+    CHECK_EQ(note(BREAKER_SUCCESS), BREAKER_CLOSED);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(note(BREAKER_FAILURE), BREAKER_CLOSED);
+    CHECK(breaker_enter(&breaker, &options, now_ns));
+    CHECK_EQ(note(BREAKER_FAILURE), BREAKER_OPEN);
+    CHECK(!breaker_enter(&breaker, &options, now_ns));
+    CHECK(!breaker_may_pass(&breaker, &options, now_ns));
+    breaker_fini(&breaker);
+}
+
+TEST(what_does_not_count_changes_nothing)
+{
+    breaker_init(&breaker);
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(note(i % 2 ? BREAKER_NEUTRAL : BREAKER_ALIVE), BREAKER_CLOSED);
+    for (int i = 0; i < 4; i++)
+        note(BREAKER_FAILURE);
+    note(BREAKER_NEUTRAL); /* neither heals nor harms */
+    note(BREAKER_ALIVE);
+    CHECK_EQ(note(BREAKER_FAILURE), BREAKER_OPEN);
+    breaker_fini(&breaker);
+}
+
+/* Golden values of the closed formula in double precision: 13 of 16 gives 0.5699, 12 of 16 0.5050,
+ * 11 of 16 0.4440, 50 of 50 0.9286. */
+TEST(the_wilson_bound_is_exact_to_a_thousandth)
+{
+    CHECK_EQ(wilson_lower_permille(0, 0), 0);
+    CHECK_EQ(wilson_lower_permille(0, 50), 0);
+    CHECK_EQ(wilson_lower_permille(11, 16), 444);
+    CHECK_EQ(wilson_lower_permille(12, 16), 505);
+    CHECK_EQ(wilson_lower_permille(13, 16), 569);
+    CHECK_EQ(wilson_lower_permille(50, 50), 928);
+}
+
+TEST(mostly_failing_opens_even_with_successes_between)
+{
+    breaker_init(&breaker);
+    int results = 0;
+    while (breaker_state(&breaker) == BREAKER_CLOSED && results < 100)
+        note(results++ % 4 == 3 ? BREAKER_SUCCESS : BREAKER_FAILURE); /* three of four fail */
+    CHECK_EQ(results, 11); /* 9 of 11: 0.523 */
+    breaker_init(&breaker);
+    for (int i = 0; i < 1000; i++)
+        CHECK_EQ(note(i % 2 ? BREAKER_FAILURE : BREAKER_SUCCESS), BREAKER_CLOSED); /* a half is not enough */
+    breaker_fini(&breaker);
+}
+
+TEST(one_probe_at_a_time_decides)
+{
+    open_it();
+    now_ns += 29999 * NS_PER_MS;
+    CHECK(!breaker_enter(&breaker, &options, now_ns));
+    CHECK_EQ(breaker_wait_ms(&breaker, &options, now_ns), 1);
+    now_ns += NS_PER_MS;
+    CHECK(breaker_may_pass(&breaker, &options, now_ns));
+    CHECK(breaker_enter(&breaker, &options, now_ns));
+    CHECK(!breaker_enter(&breaker, &options, now_ns)); /* the probe is under way */
+    CHECK(!breaker_may_pass(&breaker, &options, now_ns));
+    CHECK_EQ(note(BREAKER_FAILURE), BREAKER_OPEN);
+    CHECK(!breaker_enter(&breaker, &options, now_ns + 29000 * NS_PER_MS));
+    now_ns += 30000 * NS_PER_MS;
+    CHECK(breaker_enter(&breaker, &options, now_ns));
+    CHECK_EQ(note(BREAKER_NEUTRAL), BREAKER_HALF_OPEN); /* told nothing: the next one probes */
+    CHECK(breaker_enter(&breaker, &options, now_ns));
+    CHECK_EQ(note(BREAKER_ALIVE), BREAKER_CLOSED);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(note(BREAKER_FAILURE), BREAKER_CLOSED); /* nothing of before is remembered */
+    breaker_fini(&breaker);
+}
+
+TEST(wrong_credentials_open_at_once)
+{
+    breaker_init(&breaker);
+    CHECK_EQ(note(BREAKER_TRIP), BREAKER_OPEN);
+    breaker_fini(&breaker);
+}
+
+TEST(results_of_calls_that_began_before_it_opened_are_ignored)
+{
+    open_it();
+    CHECK_EQ(note(BREAKER_SUCCESS), BREAKER_OPEN);
+    CHECK_EQ(note(BREAKER_FAILURE), BREAKER_OPEN);
+    CHECK_EQ(breaker_wait_ms(&breaker, &options, now_ns), 30000);
+    breaker_fini(&breaker);
+}
+
+TEST(repeats_are_paid_from_what_successes_earn)
+{
+    struct retry_budget budget;
+    retry_budget_init(&budget, 10);
+    for (int i = 0; i < 10; i++)
+        CHECK(retry_budget_take(&budget));
+    CHECK(!retry_budget_take(&budget));
+    for (int i = 0; i < 9; i++)
+        retry_budget_earn(&budget, 10);
+    CHECK(!retry_budget_take(&budget));
+    retry_budget_earn(&budget, 10);
+    CHECK(retry_budget_take(&budget));
+    for (int i = 0; i < 1000; i++)
+        retry_budget_earn(&budget, 10);
+    CHECK_EQ(budget.tenths, 100);
+}
+
+RUN_TESTS(T(five_failures_in_a_row_open_and_a_success_between_starts_anew),
+          T(what_does_not_count_changes_nothing), T(the_wilson_bound_is_exact_to_a_thousandth),
+          T(mostly_failing_opens_even_with_successes_between), T(one_probe_at_a_time_decides),
+          T(wrong_credentials_open_at_once), T(results_of_calls_that_began_before_it_opened_are_ignored),
+          T(repeats_are_paid_from_what_successes_earn))
