@@ -33,8 +33,9 @@ need_packages() {
     say "Installing Debian packages:$missing"
     # A dead mirror of one list must not stop an install that the other lists can serve.
     $as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 \
-        --no-install-recommends $missing >/dev/null
+    mkdir -p build
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing \
+        >build/install.log 2>&1 || { tail -n 30 build/install.log >&2; return 1; }
 }
 
 # build DIR TARGETS OPTIONS...: configures once (again when the options change) and compiles.
