@@ -75,11 +75,12 @@ TEST(rows_are_durable_when_settle_returns)
     check_sound();
 }
 
+/* In effect only from when it is set: the wait of that moment is stopped. */
 static void stop_first_wait(void *arg, struct task *t, size_t nth)
 {
-    (void)arg;
-    if (nth == 0)
-        task_stop(t, ERR_CLIENT_GONE);
+    (void)arg, (void)nth;
+    task_set_wait_hook(task_loop(t), NULL, NULL);
+    task_stop(t, ERR_CLIENT_GONE);
 }
 
 static void give_up(struct task *t, void *arg)
@@ -107,6 +108,37 @@ TEST(giving_up_the_wait_leaves_the_row_to_the_committer)
     close_ledger();
     CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 1);
     check_sound();
+}
+
+static void use_slots(struct task *t, void *arg)
+{
+    (void)arg;
+    for (int64_t i = 0; i < 10; i++) {
+        struct transfer posted = row_of(100 + i), row = row_of(200 + i);
+        CHECK(ledger_slot_take(ledger, &posted));
+        ledger_post(ledger, &posted, 1);
+        CHECK_OK(ledger_settle(t, ledger, &row, 1)); /* behind it in the queue */
+    }
+    struct transfer row = row_of(300);
+    CHECK(ledger_slot_take(ledger, &row));
+    CHECK(!ledger_slot_take(ledger, &row));
+    task_set_wait_hook(task_loop(t), stop_first_wait, NULL);
+    CHECK_ERR(ledger_settle(t, ledger, &row, 1), ERR_CLIENT_GONE);
+    task_shield(t, 10000);
+    while (!ledger_slot_take(ledger, &row))
+        CHECK_OK(task_yield(t));
+    loop_stop(task_loop(t));
+}
+
+TEST(slots_of_rows_that_nobody_waits_for_are_released_when_they_are_durable)
+{
+    struct ledger_options options = options_of_test();
+    options.slots_count = 1;
+    open_with(&options);
+    run_task(use_slots, NULL);
+    close_ledger();
+    drop_loop();
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 21);
 }
 
 static void settle_again(struct task *t, void *arg)
@@ -258,6 +290,7 @@ TEST(a_place_that_cannot_be_written_is_refused)
 
 RUN_ON_BOTH(D(a_settled_row_can_be_read_back_whole), D(rows_are_durable_when_settle_returns),
             D(giving_up_the_wait_leaves_the_row_to_the_committer),
+            D(slots_of_rows_that_nobody_waits_for_are_released_when_they_are_durable),
             D(a_replayed_row_stands_once_and_the_rest_of_its_batch_is_written),
             D(many_tasks_share_batches_and_each_row_stands_once),
             D(each_start_is_an_epoch_and_the_chain_goes_on), D(rollups_are_the_sums_of_the_rows),

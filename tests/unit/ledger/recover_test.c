@@ -304,6 +304,35 @@ TEST(cut_connections_cost_a_moment_and_no_row)
     check_sound();
 }
 
+TEST(a_row_handed_in_at_the_very_end_is_not_forgotten)
+{
+    open_ledger();
+    take_database_away();
+    struct transfer row = row_of(1);
+    ledger_post(ledger, &row, 1);
+    close_ledger();
+    bring_database_back();
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 0);
+    open_ledger();
+    close_ledger();
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 1);
+    check_sound();
+}
+
+TEST(a_writer_that_was_replaced_meanwhile_writes_under_a_new_epoch)
+{
+    struct settled s = { .first = 100 };
+    open_ledger();
+    db_exec("INSERT INTO writer (node, epoch, started_ms, heartbeat_ms, last_seq) VALUES (7, 99, "
+            "0, 0, 0)");
+    run_task(settle_through_outage, &s);
+    close_ledger();
+    drop_loop();
+    CHECK_EQ(db_number("SELECT max(epoch) FROM writer"), 100);
+    CHECK_EQ(db_number("SELECT min(epoch) FROM batch"), 100);
+    check_sound();
+}
+
 static PGconn *thief;
 
 static void settle_under_another_number(struct task *t, void *arg)
@@ -382,5 +411,7 @@ RUN_ON_BOTH(D(a_killed_process_loses_no_acknowledged_row_and_doubles_none),
             D(a_spool_that_cannot_be_written_acknowledges_nothing),
             D(a_running_ledger_returns_to_the_database_by_itself),
             D(cut_connections_cost_a_moment_and_no_row),
+            D(a_row_handed_in_at_the_very_end_is_not_forgotten),
+            D(a_writer_that_was_replaced_meanwhile_writes_under_a_new_epoch),
             D(a_writer_that_lost_its_number_goes_on_under_the_next),
             D(a_disk_that_takes_nothing_acknowledges_nothing))
