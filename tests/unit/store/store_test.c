@@ -1,6 +1,7 @@
 #include "database.h"
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "store/store.h"
 
@@ -298,6 +299,36 @@ TEST(a_server_that_is_not_there_is_named)
 
 /* ---- only SQLite ---- */
 
+static int syncs;
+
+/* Stands before the C library's, so that what SQLite syncs can be counted. */
+int fdatasync(int fd)
+{
+    syncs++;
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    syncs++;
+    return (int)syscall(SYS_fsync, fd);
+}
+
+TEST(each_commit_is_on_disk_before_it_returns)
+{
+    if (db.is_postgres)
+        return;
+    struct store *s = open_store(false);
+    for (int i = 0; i < 3; i++) {
+        int before = syncs;
+        CHECK_OK(store_begin(s));
+        CHECK_OK(add_batch(s, i, STR("x")));
+        CHECK_OK(store_commit(s));
+        CHECK(syncs > before);
+    }
+    store_close(s);
+}
+
 TEST(files_are_private_and_directories_are_made)
 {
     if (db.is_postgres)
@@ -400,6 +431,7 @@ RUN_ON_BOTH(D(a_value_comes_back_as_it_went_in), D(blobs_and_large_numbers_survi
             D(a_read_only_store_reads_one_moment_and_writes_nothing),
             D(a_read_only_open_does_not_make_tables), D(tables_of_a_newer_program_are_refused),
             D(a_ping_answers), D(a_lost_connection_is_made_anew_but_never_within_a_transaction),
-            D(a_server_that_is_not_there_is_named), D(files_are_private_and_directories_are_made),
+            D(a_server_that_is_not_there_is_named), D(each_commit_is_on_disk_before_it_returns),
+            D(files_are_private_and_directories_are_made),
             D(a_place_that_cannot_be_written_is_refused_with_advice),
             D(a_foreign_or_damaged_file_is_refused), D(writers_of_one_file_wait_for_each_other))
