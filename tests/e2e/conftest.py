@@ -84,7 +84,7 @@ class KnownSim(Sim):
     def requests_with(self, mark):
         """Requests whose body holds the text, oldest first: `raw` as sent, `body` parsed."""
         found = []
-        for request in self.requests():
+        for request in self.requests(mark):
             if mark in request["body"]:
                 found.append(request | {"raw": request["body"], "body": json.loads(request["body"])})
         return found

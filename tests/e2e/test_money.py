@@ -35,7 +35,7 @@ def only_row(server, correlation):
 def invoice_of(sim, mark):
     """What the simulator billed for the request whose prompt holds the mark."""
     seq = sim.request_with(mark)["seq"]
-    found = [entry for entry in sim.invoice() if entry["seq"] == seq]
+    found = [entry for entry in sim.invoice(f'"seq":{seq},') if entry["seq"] == seq]
     assert len(found) == 1, found
     return found[0]
 
