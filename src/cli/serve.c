@@ -138,7 +138,10 @@ static enum err open_ledger(struct server *s, struct fail *fail)
         .node = (unsigned)config->store.node,
         .spools_when_down = config->ledger.spools_when_down,
     };
-    return ledger_open(&options, &s->ledger, fail);
+    enum err err = ledger_open(&options, &s->ledger, fail);
+    for (size_t i = 0; !err && i < s->loops_len; i++)
+        ledger_attach(s->ledger, s->loops[i]);
+    return err;
 }
 
 static enum err open_gateway(struct server *s, struct fail *fail)

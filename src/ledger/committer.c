@@ -14,11 +14,19 @@ struct list {
     struct record *first, *last;
 };
 
+/* What the tasks of one loop have handed over in this turn: only that loop's thread touches it. */
+struct outbox {
+    struct committer *committer;
+    struct loop *loop;
+    struct list list;
+};
+
 struct committer {
     struct committer_options options;
     pthread_t thread;
     bool is_started;
     _Atomic bool is_healthy;
+    struct outbox outboxes[LOOPS_MAX]; /* by the loop's index */
 
     pthread_mutex_t lock; /* of the three below */
     pthread_cond_t has_work;
@@ -53,15 +61,41 @@ static struct list list_take(struct list *list)
 
 /* ---- hand-over and answers ---- */
 
-void committer_hand_over(struct committer *c, struct record *first)
+static void enqueue(struct committer *c, struct list list)
 {
     pthread_mutex_lock(&c->lock);
-    list_add(&c->queue, first, first);
+    list_add(&c->queue, list.first, list.last);
     bool must_wake = c->is_asleep;
     c->is_asleep = false;
     pthread_mutex_unlock(&c->lock);
     if (must_wake)
         pthread_cond_signal(&c->has_work);
+}
+
+/* A thread that wakes at the first row of a turn would commit that one while the others come. */
+static void empty_outbox(void *arg)
+{
+    struct outbox *box = arg;
+    if (box->list.first)
+        enqueue(box->committer, list_take(&box->list));
+}
+
+void committer_attach(struct committer *c, struct loop *loop)
+{
+    HZ_ASSERT(loop_index(loop) < LOOPS_MAX);
+    struct outbox *box = &c->outboxes[loop_index(loop)];
+    HZ_ASSERT(!box->loop);
+    *box = (struct outbox) { .committer = c, .loop = loop };
+    loop_each_turn(loop, empty_outbox, box);
+}
+
+void committer_hand_over(struct committer *c, struct record *first)
+{
+    struct outbox *box = first->loop ? &c->outboxes[loop_index(first->loop) % LOOPS_MAX] : NULL;
+    if (box && box->loop == first->loop)
+        list_add(&box->list, first, first);
+    else
+        enqueue(c, (struct list) { first, first });
 }
 
 /* On the loop: the first record's post carries all of this loop. */
@@ -334,6 +368,8 @@ void committer_destroy(struct committer *c)
 {
     if (!c)
         return;
+    for (size_t i = 0; i < LOOPS_MAX; i++)
+        empty_outbox(&c->outboxes[i]);
     if (c->is_started) {
         pthread_mutex_lock(&c->lock);
         c->is_closing = true;

@@ -18,6 +18,8 @@ void committer_start(struct committer *c);
  * with an error in the log (its slots, if any, tell of it at the next start). */
 void committer_destroy(struct committer *c);
 bool committer_is_healthy(const struct committer *c);
+/* See ledger_attach. */
+void committer_attach(struct committer *c, struct loop *loop);
 void committer_hand_over(struct committer *c, struct record *first);
 
 #endif

@@ -167,6 +167,11 @@ void ledger_close(struct ledger *l)
 
 /* ---- handing over ---- */
 
+void ledger_attach(struct ledger *l, struct loop *loop)
+{
+    committer_attach(l->committer, loop);
+}
+
 uint32_t ledger_name(struct ledger *l, struct str text)
 {
     return names_intern(l->names, text);

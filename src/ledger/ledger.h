@@ -37,6 +37,9 @@ struct ledger_options {
 enum err ledger_open(const struct ledger_options *options, struct ledger **out, struct fail *fail) HZ_MUST_USE;
 /* Writes what was handed in, then ends the committer. */
 void ledger_close(struct ledger *l);
+/* Before the loop runs, once a loop: what its tasks settle is handed over at the end of each turn,
+ * as one piece: fewer wake-ups, larger groups. The loop does not run after ledger_close. */
+void ledger_attach(struct ledger *l, struct loop *loop);
 
 /* The number of an interned name; made durable with the first row that uses it. Names from outside
  * must be bounded in length by the caller (128). Thread-safe; 0 for an empty name. */

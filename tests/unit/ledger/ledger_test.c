@@ -110,6 +110,37 @@ TEST(giving_up_the_wait_leaves_the_row_to_the_committer)
     check_sound();
 }
 
+struct turn {
+    int left;
+    int64_t next_operation;
+};
+
+static void settle_in_turn(struct task *t, void *arg)
+{
+    struct turn *turn = arg;
+    struct transfer row = row_of(turn->next_operation++);
+    CHECK_OK(ledger_settle(t, ledger, &row, 1));
+    if (--turn->left == 0)
+        loop_stop(task_loop(t));
+}
+
+TEST(what_an_attached_loop_settles_in_one_turn_is_one_batch)
+{
+    struct loop_options options = { .is_clock_virtual = true };
+    struct turn turn = { .left = 20, .next_operation = 1 };
+    open_ledger();
+    CHECK_OK(loop_create(&options, &loop));
+    ledger_attach(ledger, loop);
+    for (int i = 0; i < 20; i++)
+        task_spawn(loop, "test", settle_in_turn, &turn);
+    loop_run(loop);
+    close_ledger();
+    drop_loop();
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 20);
+    CHECK_EQ(db_number("SELECT count(*) FROM batch"), 1);
+    check_sound();
+}
+
 static void use_slots(struct task *t, void *arg)
 {
     (void)arg;
@@ -290,6 +321,7 @@ TEST(a_place_that_cannot_be_written_is_refused)
 
 RUN_ON_BOTH(D(a_settled_row_can_be_read_back_whole), D(rows_are_durable_when_settle_returns),
             D(giving_up_the_wait_leaves_the_row_to_the_committer),
+            D(what_an_attached_loop_settles_in_one_turn_is_one_batch),
             D(slots_of_rows_that_nobody_waits_for_are_released_when_they_are_durable),
             D(a_replayed_row_stands_once_and_the_rest_of_its_batch_is_written),
             D(many_tasks_share_batches_and_each_row_stands_once),
