@@ -31,7 +31,7 @@ struct loading {
     bool is_default[LIST_NAMES];
 };
 
-enum { LIST_PROVIDERS, LIST_MODELS, LIST_ROUTES, LIST_FALLBACKS };
+enum { LIST_PROVIDERS, LIST_MODELS, LIST_ROUTES, LIST_FALLBACKS, LIST_FAILURES };
 
 static struct node *read_document(struct loading *l, const char *path, bool may_be_missing)
 {
@@ -86,7 +86,7 @@ static void take_lists(struct loading *l)
         struct node *list = document_take(l->root, list_names[i]);
         if (list && list->kind != NODE_LIST && !list->is_null)
             problem(&l->problems, list->origin, "%.*s: must be a list", STR_ARG(list_names[i]));
-        bool is_given = list && list->kind == NODE_LIST && (list->len || i == LIST_FALLBACKS);
+        bool is_given = list && list->kind == NODE_LIST && (list->len || i >= LIST_FALLBACKS);
         l->is_default[i] = !is_given;
         l->lists[i] = is_given ? list : document_get(l->defaults, list_names[i]);
     }
@@ -150,6 +150,7 @@ static void build_lists(struct loading *l, struct building *b)
         return;
     routes_build(b, l->lists[LIST_ROUTES], l->is_default[LIST_ROUTES]);
     fallbacks_build(b, l->lists[LIST_FALLBACKS], l->is_default[LIST_FALLBACKS]);
+    failures_build(b, l->lists[LIST_FAILURES]);
     check_lists(b);
 }
 

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "model/call.h"
 #include "model/deployment.h"
+#include "model/outcome.h"
 
 enum run_env { ENV_DEVELOPMENT, ENV_STAGING, ENV_PRODUCTION };
 enum provider_lead { LEAD_FOUNDRY, LEAD_LEGACY, LEAD_CANARY };
@@ -37,6 +38,14 @@ struct fallback {
     struct str from; /* a model's name, or "*" */
     const struct model *const *models;
     size_t models_len;
+};
+
+/* A changed row of the failure table; -1: as the table says. */
+struct failure_override {
+    struct str provider; /* "*": all */
+    enum outcome outcome;
+    int again, next;
+    int breaker; /* 1: counts as a failure, 0: does not */
 };
 
 struct config {
@@ -116,6 +125,8 @@ struct config {
     size_t routes_len;
     const struct fallback *fallbacks;
     size_t fallbacks_len;
+    const struct failure_override *failures;
+    size_t failures_len;
 
     /* What is worth a warning at start: past end dates, unpriced models, unused providers. */
     const struct str *warnings;

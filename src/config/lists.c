@@ -163,4 +163,20 @@ static const struct field fallbacks[] = {
       .help = "Models that are tried after the route's own." },
 };
 const struct field_table fallback_fields = FIELD_TABLE(fallbacks);
+
+#define FAILURE(member) .offset = offsetof(struct failure_entry, member)
+
+static const struct field failures[] = {
+    { "provider", FIELD_TEXT, FAILURE(provider), .preset = "*",
+      .help = "A provider's name, or \"*\" for every provider." },
+    { "outcome", FIELD_TEXT, FAILURE(outcome), .choices = OUTCOMES_OVERRIDABLE,
+      .marks = FIELD_REQUIRED, .help = "The row of the failure table (docs/operations.md)." },
+    { "again", FIELD_CHOICE, FAILURE(again), .choices = AGAIN_CHOICES,
+      .help = "The same deployment again, where the plan has no other: after 1, 2 and 4 s." },
+    { "next", FIELD_CHOICE, FAILURE(next), .choices = NEXT_CHOICES,
+      .help = "The next deployment; larger: only one whose model declares more context, or none." },
+    { "breaker", FIELD_CHOICE, FAILURE(breaker), .choices = "false, true",
+      .help = "Counts as a failure for the circuit breaker." },
+};
+const struct field_table failure_fields = FIELD_TABLE(failures);
 /* clang-format on */

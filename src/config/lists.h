@@ -57,11 +57,17 @@ struct fallback_entry {
     struct names to;
 };
 
+struct failure_entry {
+    struct str provider, outcome;
+    int again, next, breaker;
+};
+
 extern const struct field_table provider_fields;
 extern const struct field_table model_fields;
 extern const struct field_table deployment_fields;
 extern const struct field_table route_fields;
 extern const struct field_table fallback_fields;
+extern const struct field_table failure_fields;
 extern const struct field_table capability_fields; /* base: struct capabilities */
 
 /* What the builders share. Models that the built-in defaults name may stand in routes and fallbacks
@@ -81,6 +87,7 @@ void providers_build(struct building *b, const struct node *list);
 void models_build(struct building *b, const struct node *list);
 void routes_build(struct building *b, const struct node *list, bool is_default);
 void fallbacks_build(struct building *b, const struct node *list, bool is_default);
+void failures_build(struct building *b, const struct node *list);
 
 /* Reads what a reference names: env:NAME, file:PATH. False after a problem, which never shows the
  * text of something that may be a key itself. `out` is empty then, and where secrets are skipped.

@@ -110,4 +110,5 @@ const struct str list_names[LIST_NAMES] = {
     { "models", 6 },
     { "routes", 6 },
     { "fallbacks", 9 },
+    { "failures", 8 },
 };

@@ -7,7 +7,7 @@
 extern const struct field_table option_table; /* base: struct config */
 
 /* Lists of the file that have tables of their own (config/lists.h). */
-enum { LIST_NAMES = 4 };
+enum { LIST_NAMES = 5 };
 extern const struct str list_names[LIST_NAMES];
 
 #endif

@@ -66,6 +66,18 @@ static void print_fallbacks(const struct config *c, struct arena *a, struct buf 
     }
 }
 
+static void print_failures(const struct config *c, struct buf *out)
+{
+    buf_add(out, c->failures_len ? STR("failures:\n") : STR("failures: []\n"));
+    for (size_t i = 0; i < c->failures_len; i++) {
+        const struct failure_override *f = &c->failures[i];
+        struct failure_entry entry = {
+            f->provider, str_of(outcome_name(f->outcome)), f->again, f->next, f->breaker,
+        };
+        print_item(failure_fields, &entry, 2, out);
+    }
+}
+
 void config_print(const struct config *c, struct buf *out)
 {
     struct arena scratch = { 0 };
@@ -75,5 +87,6 @@ void config_print(const struct config *c, struct buf *out)
     print_models(c, out);
     print_routes(c, &scratch, out);
     print_fallbacks(c, &scratch, out);
+    print_failures(c, out);
     arena_fini(&scratch);
 }

@@ -139,6 +139,26 @@ static void add_fields(const char *title, const char *text, struct field_table t
     }
 }
 
+/* The failure table itself, then the list that changes it. */
+static void add_failures(struct buf *out)
+{
+    static const char *const agains[] = { "never", "repeat" };
+    static const char *const nexts[] = { "no", "at once", "a larger one" };
+    static const char *const healths[] = { "success", "failure", "-", "-", "opens it" };
+    buf_add(out, STR("\n## The failure table\n\n"
+                     "What follows when an attempt ends. Repeats come after 1, 2 and 4 s (each +- 20 %), only where\n"
+                     "the plan has no other deployment, and only as far as the provider's retry budget goes.\n\n"
+                     "| outcome | what happened | same deployment again | next deployment | breaker |\n"
+                     "|---|---|---|---|---|\n"));
+    for (int i = 0; i < OUTCOMES; i++) {
+        const struct outcome_info *info = outcome_info((enum outcome)i);
+        buf_addf(out, "| `%s` | %s | %s | %s | %s |\n", info->name, info->text, agains[info->rule.again],
+                 nexts[info->rule.next], healths[info->rule.health]);
+    }
+    add_fields("failures", "A list: rows of the failure table that this installation changes. The first row that\n"
+               "matches provider and outcome wins; what it does not say stays.", failure_fields, out);
+}
+
 void config_write_reference(struct buf *out)
 {
     buf_add(out, str_of(head));
@@ -160,4 +180,5 @@ void config_write_reference(struct buf *out)
         route_fields, out);
     add_fields("fallbacks", "A list: what is appended to the plan after the route's own models.",
                fallback_fields, out);
+    add_failures(out);
 }

@@ -207,6 +207,47 @@ void fallbacks_build(struct building *b, const struct node *list, bool is_defaul
     }
 }
 
+static bool is_provider(const struct config *c, struct str name)
+{
+    for (size_t i = 0; i < c->providers_len; i++) {
+        if (str_eq(c->providers[i].name, name))
+            return true;
+    }
+    return str_is(name, "*");
+}
+
+void failures_build(struct building *b, const struct node *list)
+{
+    struct config *c = b->config;
+    if (!list)
+        return;
+    struct failure_override *failures = arena_zalloc(&c->arena, (list->len + 1) * sizeof(*failures));
+    struct reading r = { .arena = &c->arena, .problems = b->problems, .prefix = "failures." };
+    c->failures = failures;
+    for (const struct node *item = list->first; item; item = item->next) {
+        if (item->kind != NODE_MAP) {
+            problem(b->problems, item->origin,
+                    "failures: each must be a map: { provider: \"*\", outcome: silent, next: no }");
+            continue;
+        }
+        struct failure_entry entry = { .again = -1, .next = -1, .breaker = -1 };
+        struct failure_override *f = &failures[c->failures_len];
+        fields_preset(failure_fields, &c->arena, &entry);
+        fields_read(failure_fields, &r, item, &entry);
+        if (!is_provider(c, entry.provider))
+            problem(b->problems, document_place(item, "provider"),
+                    "failures.provider: there is no provider '%.*s'; allowed: one of providers, or \"*\"",
+                    STR_ARG(problem_quote(&c->arena, entry.provider)));
+        if (!outcome_parse(entry.outcome, &f->outcome))
+            continue;
+        f->provider = entry.provider;
+        f->again = entry.again;
+        f->next = entry.next;
+        f->breaker = entry.breaker;
+        c->failures_len++;
+    }
+}
+
 void route_entry_of(struct arena *a, const struct route *r, struct route_entry *out)
 {
     struct str *types = arena_alloc(a, CALL_TYPES * sizeof(*types));

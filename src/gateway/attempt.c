@@ -11,19 +11,6 @@ enum {
     LIMITED_MAX_MS = 60000,  /* ... to here; also the most we believe a Retry-After */
 };
 
-static const char *const outcome_names[OUTCOMES] = {
-    [OUTCOME_ANSWER] = "answer",   [OUTCOME_REFUSED] = "refused",
-    [OUTCOME_FAILED] = "failed",   [OUTCOME_SILENT] = "silent",
-    [OUTCOME_LIMITED] = "limited", [OUTCOME_MISCONFIGURED] = "misconfigured",
-    [OUTCOME_CONTEXT] = "context", [OUTCOME_BROKEN] = "broken",
-    [OUTCOME_STOPPED] = "stopped",
-};
-
-const char *outcome_name(enum outcome outcome)
-{
-    return outcome_names[outcome];
-}
-
 enum outcome attempt_fail(struct attempt *a, enum outcome outcome, enum err err, const char *fmt, ...)
 {
     a->err = err;
@@ -66,7 +53,10 @@ enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err
     if (err == ERR_TIMEOUT)
         return attempt_fail(a, OUTCOME_SILENT, ERR_SILENT, "no answer in time while %s", doing);
     const char *why = a->exchange.detail[0] ? a->exchange.detail : err_info(err)->text;
-    return attempt_fail(a, OUTCOME_FAILED, err, "%s", why);
+    enum outcome outcome = !a->was_sent      ? OUTCOME_CONNECT
+                           : !a->http_status ? OUTCOME_RESET
+                                             : OUTCOME_UNREADABLE;
+    return attempt_fail(a, outcome, err, "%s", why);
 }
 
 /* ---- a status that is not 200 ---- */
@@ -88,19 +78,19 @@ static const struct {
     enum outcome outcome;
     enum err err;
 } statuses[] = {
-    { 401, 401, OUTCOME_MISCONFIGURED, ERR_UPSTREAM },
-    { 403, 404, OUTCOME_MISCONFIGURED, ERR_UPSTREAM },
-    { 408, 409, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN },
+    { 401, 401, OUTCOME_CREDENTIALS, ERR_UPSTREAM },
+    { 403, 404, OUTCOME_CREDENTIALS, ERR_UPSTREAM },
+    { 408, 409, OUTCOME_SERVER_ERROR, ERR_UPSTREAM_BROKEN },
     { 429, 429, OUTCOME_LIMITED, ERR_RATE_LIMIT },
     { 400, 499, OUTCOME_REFUSED, ERR_BAD_REQUEST },
-    { 500, 599, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN },
-    { 0, 999, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN }, /* 1xx to 3xx make no sense here */
+    { 500, 599, OUTCOME_SERVER_ERROR, ERR_UPSTREAM_BROKEN },
+    { 0, 999, OUTCOME_UNREADABLE, ERR_UPSTREAM_BROKEN }, /* 1xx to 3xx make no sense here */
 };
 
 static enum outcome outcome_of_status(struct attempt *a)
 {
     if (a->error.is_content_filter)
-        return attempt_fail(a, OUTCOME_REFUSED, ERR_BAD_REQUEST, "the provider's content filter refused");
+        return attempt_fail(a, OUTCOME_FILTERED, ERR_BAD_REQUEST, "the provider's content filter refused");
     if (a->error.is_context_length && a->http_status < 500)
         return attempt_fail(a, OUTCOME_CONTEXT, ERR_BAD_REQUEST, "too long for the model");
     size_t i = 0;
@@ -154,7 +144,7 @@ static enum outcome read_answer(struct task *t, struct attempt *a, int64_t deadl
     enum err err = http_exchange_read_all(t, &a->exchange, &body, deadline_ns);
     if (err) {
         outcome = err == ERR_TOO_LARGE
-                      ? attempt_fail(a, OUTCOME_FAILED, err, "the provider's answer is too large")
+                      ? attempt_fail(a, OUTCOME_UNREADABLE, err, "the provider's answer is too large")
                       : attempt_wait_failed(t, a, err, "reading the answer");
         goto out;
     }
@@ -163,7 +153,7 @@ static enum outcome read_answer(struct task *t, struct attempt *a, int64_t deadl
     err = llm_answer_read(&c->http->arena, &c->request, a->deployment, &options, buf_str(&body),
                           &c->answer, &a->answer, &fail);
     if (err)
-        outcome = attempt_fail(a, OUTCOME_FAILED, err, "%s", fail.text);
+        outcome = attempt_fail(a, OUTCOME_UNREADABLE, err, "%s", fail.text);
 out:
     buf_fini(&body);
     return outcome;
@@ -211,7 +201,7 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
         enum outcome outcome = attempt_wait_failed(t, a, err, "connecting to the provider");
         /* A connection that cannot be made in time is a failed connection, not a silent provider. */
         return outcome == OUTCOME_SILENT
-                   ? attempt_fail(a, OUTCOME_FAILED, ERR_UPSTREAM_CONNECT, "no connection in time")
+                   ? attempt_fail(a, OUTCOME_CONNECT, ERR_UPSTREAM_CONNECT, "no connection in time")
                    : outcome;
     }
     a->was_sent = true;
@@ -230,7 +220,7 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
         return relay_stream(t, a);
     enum outcome outcome = read_answer(t, a, a->silent_ns);
     if (is_stream && outcome == OUTCOME_ANSWER)
-        return attempt_fail(a, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN,
+        return attempt_fail(a, OUTCOME_UNREADABLE, ERR_UPSTREAM_BROKEN,
                             "a stream was asked for, but the provider sent a whole answer");
     return outcome;
 }
@@ -246,22 +236,12 @@ static void note_latency(struct attempt *a)
         atomic_store(&a->state->limited_in_row, 0);
 }
 
-/* What an outcome tells of the deployment's health: 429, the caller's own mistakes and content filters
- * do not count. */
-static const enum breaker_result breaker_results[OUTCOMES] = {
-    [OUTCOME_ANSWER] = BREAKER_SUCCESS,     [OUTCOME_REFUSED] = BREAKER_ALIVE,
-    [OUTCOME_CONTEXT] = BREAKER_ALIVE,      [OUTCOME_FAILED] = BREAKER_FAILURE,
-    [OUTCOME_SILENT] = BREAKER_FAILURE,     [OUTCOME_BROKEN] = BREAKER_FAILURE,
-    [OUTCOME_LIMITED] = BREAKER_NEUTRAL,    [OUTCOME_STOPPED] = BREAKER_NEUTRAL,
-    [OUTCOME_MISCONFIGURED] = BREAKER_TRIP,
-};
-
 static void note_breaker(struct attempt *a, enum outcome outcome)
 {
     struct gateway *g = a->call->gateway->gateway;
     enum breaker_state before;
     enum breaker_state after = breaker_note(&a->state->breaker, &g->breaker_options,
-                                            breaker_results[outcome],
+                                            rule_of(a->call->gateway, a->deployment, outcome)->health,
                                             loop_now_ns(a->call->gateway->loop), &before);
     if (outcome == OUTCOME_ANSWER)
         retry_budget_earn(&g->retries[a->deployment->provider->index], g->config->retry.budget);
@@ -291,7 +271,7 @@ static void log_failure(const struct attempt *a, enum outcome outcome)
         LOG_STR("upstream_request_id", a->limits.request_id),
     };
     /* Wrong credentials or a missing deployment heal only when somebody acts. */
-    enum log_level level = outcome == OUTCOME_MISCONFIGURED ? LOG_ERROR : LOG_WARN;
+    enum log_level level = outcome == OUTCOME_CREDENTIALS ? LOG_ERROR : LOG_WARN;
     log_write(level, &a->call->log, "attempt_failed", fields, HZ_LEN(fields));
 }
 
@@ -313,8 +293,7 @@ enum outcome attempt_run(struct task *t, struct call *c, const struct deployment
     if (err)
         return attempt_fail(a, OUTCOME_REFUSED, err, "%s", fail.text);
     if (!breaker_enter(&a->state->breaker, &c->gateway->gateway->breaker_options, a->started_ns)) {
-        a->was_kept_away = true;
-        return attempt_fail(a, OUTCOME_FAILED, ERR_UPSTREAM, "its circuit breaker is open");
+        return attempt_fail(a, OUTCOME_KEPT_AWAY, ERR_UPSTREAM, "its circuit breaker is open");
     }
     if (!settle_begin(a)) {
         note_breaker(a, OUTCOME_STOPPED);
@@ -327,7 +306,7 @@ enum outcome attempt_run(struct task *t, struct call *c, const struct deployment
     atomic_fetch_add_explicit(&a->state->attempts, 1, memory_order_relaxed);
     if (outcome == OUTCOME_ANSWER) {
         note_latency(a);
-    } else if (outcome != OUTCOME_REFUSED && outcome != OUTCOME_STOPPED) {
+    } else if (rule_of(c->gateway, d, outcome)->next != NEXT_NO || outcome == OUTCOME_BROKEN) {
         atomic_fetch_add_explicit(&a->state->failures, 1, memory_order_relaxed);
         log_failure(a, outcome);
     }

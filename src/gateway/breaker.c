@@ -104,27 +104,27 @@ static void add_result(struct breaker *b, const struct breaker_options *options,
     b->in_row = is_failure ? b->in_row + 1 : 0;
 }
 
-static void note_probe(struct breaker *b, enum breaker_result result, int64_t now_ns)
+static void note_probe(struct breaker *b, enum health health, int64_t now_ns)
 {
-    if (result == BREAKER_SUCCESS || result == BREAKER_ALIVE)
+    if (health == HEALTH_SUCCESS || health == HEALTH_ALIVE)
         set_state(b, BREAKER_CLOSED, now_ns);
-    else if (result == BREAKER_NEUTRAL)
+    else if (health == HEALTH_NEUTRAL)
         b->is_probing = false;
     else
         set_state(b, BREAKER_OPEN, now_ns);
 }
 
 enum breaker_state breaker_note(struct breaker *b, const struct breaker_options *options,
-                                enum breaker_result result, int64_t now_ns,
+                                enum health health, int64_t now_ns,
                                 enum breaker_state *before)
 {
     pthread_mutex_lock(&b->lock);
     *before = breaker_state(b);
     if (*before == BREAKER_HALF_OPEN) {
-        note_probe(b, result, now_ns);
-    } else if (*before == BREAKER_CLOSED && result != BREAKER_NEUTRAL && result != BREAKER_ALIVE) {
-        add_result(b, options, result != BREAKER_SUCCESS);
-        if (result == BREAKER_TRIP || must_open(b, options))
+        note_probe(b, health, now_ns);
+    } else if (*before == BREAKER_CLOSED && health != HEALTH_NEUTRAL && health != HEALTH_ALIVE) {
+        add_result(b, options, health != HEALTH_SUCCESS);
+        if (health == HEALTH_TRIP || must_open(b, options))
             set_state(b, BREAKER_OPEN, now_ns);
     }
     enum breaker_state after = breaker_state(b);

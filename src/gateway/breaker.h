@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/defs.h"
+#include "model/outcome.h"
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_HALF_OPEN, BREAKER_OPEN, BREAKER_STATES };
 const char *breaker_state_name(enum breaker_state state);
@@ -48,16 +48,9 @@ bool breaker_may_pass(struct breaker *b, const struct breaker_options *options, 
  * the probe, and its result must be told with breaker_note. */
 bool breaker_enter(struct breaker *b, const struct breaker_options *options, int64_t now_ns);
 
-enum breaker_result {
-    BREAKER_SUCCESS,
-    BREAKER_FAILURE,
-    BREAKER_ALIVE,   /* it answered, which ends a probe well, but does not count otherwise */
-    BREAKER_NEUTRAL, /* says nothing about the deployment's health; frees the probe's place */
-    BREAKER_TRIP     /* opens at once: wrong credentials, no such deployment */
-};
 /* The state after it; differs from *before when it has changed. */
 enum breaker_state breaker_note(struct breaker *b, const struct breaker_options *options,
-                                enum breaker_result result, int64_t now_ns,
+                                enum health health, int64_t now_ns,
                                 enum breaker_state *before);
 
 /* Milliseconds until an open breaker lets a probe through; 0 when it is not open. */

@@ -61,10 +61,9 @@ static void classify(struct call *c)
 
 /* ---- attempts ---- */
 
-static bool goes_to_next(enum outcome outcome)
+static const struct outcome_rule *rule_for(const struct attempt *a, enum outcome outcome)
 {
-    return outcome == OUTCOME_FAILED || outcome == OUTCOME_SILENT || outcome == OUTCOME_LIMITED ||
-           outcome == OUTCOME_MISCONFIGURED || outcome == OUTCOME_CONTEXT;
+    return rule_of(a->call->gateway, a->deployment, outcome);
 }
 
 /* Too long for one model: only a model that declares more, or nothing, is worth a try. */
@@ -111,7 +110,7 @@ static void add_reason(struct buf *reasons, const struct attempt *a)
 
 static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
 {
-    enum outcome outcome = OUTCOME_FAILED;
+    enum outcome outcome = OUTCOME_KEPT_AWAY;
     const struct deployment *too_small = NULL;
     note_skipped(c);
     for (size_t i = 0; i < c->plan.len; i++) {
@@ -119,35 +118,37 @@ static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, 
         if (too_small && !may_hold_more(d, too_small))
             continue;
         outcome = attempt_run(t, c, d, a);
-        if (!goes_to_next(outcome))
+        enum next next = rule_for(a, outcome)->next;
+        if (outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
+            add_reason(reasons, a);
+        if (next == NEXT_NO)
             return outcome;
-        too_small = outcome == OUTCOME_CONTEXT ? d : too_small;
+        too_small = next == NEXT_LARGER ? d : too_small;
         if (outcome == OUTCOME_LIMITED)
             note_limited(c, a);
         note_fallback(c, a);
-        add_reason(reasons, a);
     }
     return outcome;
 }
 
 /* Only where the plan has no other deployment: the same one after 1, 2 and 4 s. */
-static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
+static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, enum outcome outcome,
+                           struct buf *reasons)
 {
-    enum outcome outcome = OUTCOME_FAILED;
-    for (int i = 0; i < REPEATS_MAX && outcome == OUTCOME_FAILED; i++) {
+    for (int i = 0; i < REPEATS_MAX && rule_for(a, outcome)->again == AGAIN_REPEAT; i++) {
         int64_t ms = REPEAT_FIRST_MS << i;
         ms += (int64_t)random_below((uint64_t)(2 * ms * REPEAT_JITTER_PERCENT / 100)) -
               ms * REPEAT_JITTER_PERCENT / 100;
         struct retry_budget *budget = &c->gateway->gateway->retries[a->deployment->provider->index];
         bool is_too_late = loop_now_ns(task_loop(t)) + ms * NS_PER_MS >= c->deadline_ns;
-        if (a->was_kept_away || is_too_late || !retry_budget_take(budget))
+        if (is_too_late || !retry_budget_take(budget))
             return outcome;
         task_set_stage(t, "wait to repeat");
         enum err err = task_sleep(t, ms);
         if (err)
             return attempt_wait_failed(t, a, err, "waiting to try again");
         outcome = attempt_run(t, c, c->plan.list[0], a);
-        if (goes_to_next(outcome))
+        if (outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
             add_reason(reasons, a);
     }
     return outcome;
@@ -156,8 +157,8 @@ static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, st
 static enum outcome run_attempts(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
 {
     enum outcome outcome = try_plan(t, c, a, reasons);
-    if (outcome == OUTCOME_FAILED && c->plan.len == 1)
-        outcome = repeat(t, c, a, reasons);
+    if (c->plan.len == 1)
+        outcome = repeat(t, c, a, outcome, reasons);
     c->region = a->limits.region.len ? a->limits.region : a->deployment->provider->region;
     c->result = a->answer;
     c->outcome = outcome;
@@ -214,6 +215,7 @@ static enum err error_from_outcome(struct call *c, const struct attempt *a, cons
     switch (c->outcome) {
     case OUTCOME_ANSWER: return OK;
     case OUTCOME_REFUSED:
+    case OUTCOME_FILTERED:
     case OUTCOME_CONTEXT: return error_from_provider(c, a);
     case OUTCOME_BROKEN: return error_set(c, ERR_UPSTREAM_BROKEN, str_of(a->detail));
     case OUTCOME_STOPPED: return error_set(c, a->err, str_of(a->detail));

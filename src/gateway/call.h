@@ -16,6 +16,7 @@
 #include "ledger/ledger.h"
 #include "llm/llm.h"
 #include "model/call.h"
+#include "model/outcome.h"
 
 struct gateway_loop;
 
@@ -37,21 +38,6 @@ struct plan {
     const struct deployment *first; /* what would have been first, were nothing cooling down */
     const struct timeouts *timeouts; /* the route's, or NULL */
 };
-
-/* How an attempt ended; design §6. */
-enum outcome {
-    OUTCOME_ANSWER,      /* a whole answer */
-    OUTCOME_REFUSED,     /* the provider's 4xx about the request: passed on */
-    OUTCOME_FAILED,      /* connect, reset, 5xx, unreadable: next, or again */
-    OUTCOME_SILENT,      /* nothing in time: next, never again */
-    OUTCOME_LIMITED,     /* 429: next; this one is left alone for a while */
-    OUTCOME_MISCONFIGURED, /* 401, 403, 404 on our own credentials: next, and somebody must act */
-    OUTCOME_CONTEXT,     /* too long for this model: only a larger one */
-    OUTCOME_BROKEN,      /* broke after the client got content: never a clean end */
-    OUTCOME_STOPPED,     /* the client left, the deadline passed, or we shut down */
-    OUTCOMES
-};
-const char *outcome_name(enum outcome outcome);
 
 struct call {
     /* filled by the caller */

@@ -71,6 +71,23 @@ static enum err loop_init(struct gateway *g, struct gateway_loop *gl, struct loo
     return err ? fail_set(fail, err, "the API keys cannot be read from the store") : OK;
 }
 
+/* The failure table as it holds for one provider; the first override that matches wins. */
+static void rules_init(struct outcome_rule *rules, const struct config *config, const struct provider *p)
+{
+    for (int i = 0; i < OUTCOMES; i++)
+        rules[i] = outcome_info((enum outcome)i)->rule;
+    for (size_t i = config->failures_len; i-- > 0;) {
+        const struct failure_override *o = &config->failures[i];
+        if (!str_is(o->provider, "*") && !str_eq(o->provider, p->name))
+            continue;
+        struct outcome_rule *rule = &rules[o->outcome];
+        rule->again = o->again < 0 ? rule->again : (enum again)o->again;
+        rule->next = o->next < 0 ? rule->next : (enum next)o->next;
+        if (o->breaker >= 0)
+            rule->health = o->breaker ? HEALTH_FAILURE : HEALTH_ALIVE;
+    }
+}
+
 enum err gateway_create(const struct gateway_options *options, struct gateway **out, struct fail *fail)
 {
     struct gateway *g = MEM_NEW(struct gateway);
@@ -82,8 +99,11 @@ enum err gateway_create(const struct gateway_options *options, struct gateway **
     g->models = mem_zalloc(config->models_len * sizeof(*g->models));
     g->loops = mem_zalloc(options->loops_len * sizeof(*g->loops));
     g->retries = mem_zalloc(config->providers_len * sizeof(*g->retries));
-    for (size_t i = 0; i < config->providers_len; i++)
+    g->rules = mem_alloc(config->providers_len * sizeof(*g->rules));
+    for (size_t i = 0; i < config->providers_len; i++) {
         retry_budget_init(&g->retries[i], config->retry.budget);
+        rules_init(g->rules[i], config, &config->providers[i]);
+    }
     g->breaker_options = (struct breaker_options) {
         .failures_in_row = config->breaker.failures_in_row,
         .window = config->breaker.window,
@@ -122,6 +142,7 @@ void gateway_destroy(struct gateway *g)
     mem_free(g->loops);
     mem_free(g->models);
     mem_free(g->retries);
+    mem_free(g->rules);
     for (size_t i = 0; i < g->config->deployments_len; i++)
         breaker_fini(&g->deployments[i].breaker);
     mem_free(g->deployments);

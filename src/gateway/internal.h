@@ -39,6 +39,7 @@ struct gateway {
     struct deployment_state *deployments; /* by deployment.index */
     struct model_state *models;           /* by model.index */
     struct retry_budget *retries;         /* by provider.index */
+    struct outcome_rule (*rules)[OUTCOMES]; /* the failure table with its overrides, by provider.index */
     struct breaker_options breaker_options;
     struct series *in_flight, *fallbacks;
     uint32_t default_account, router_key_name;
@@ -56,6 +57,12 @@ struct gateway_loop {
 static inline struct deployment_state *state_of(const struct gateway_loop *gl, const struct deployment *d)
 {
     return &gl->gateway->deployments[d->index];
+}
+
+static inline const struct outcome_rule *rule_of(const struct gateway_loop *gl, const struct deployment *d,
+                                                 enum outcome outcome)
+{
+    return &gl->gateway->rules[d->provider->index][outcome];
 }
 
 /* ---- plan.c ---- */
@@ -82,7 +89,6 @@ struct attempt {
     struct llm_error error;    /* the provider's, if it sent one */
     struct llm_answer answer;
     bool was_sent;             /* the provider may have seen the request */
-    bool was_kept_away;        /* by the breaker: nothing was tried, there is no row */
 };
 
 /* Runs one attempt to its end and appends its row to the call. */

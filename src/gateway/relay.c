@@ -44,12 +44,12 @@ static void take_event(struct relay *r, struct str data)
     case LLM_EVENT_DONE: r->is_done = true; break;
     case LLM_EVENT_ERROR:
         copy_error(a, llm_stream_error(r->stream));
-        fail_relay(r, attempt_fail(a, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN,
+        fail_relay(r, attempt_fail(a, OUTCOME_ERROR_EVENT, ERR_UPSTREAM_BROKEN,
                                    "the provider sent an error in the stream: %.*s",
                                    (int)HZ_MIN(a->error.message.len, 120), a->error.message.at));
         break;
     case LLM_EVENT_GARBAGE:
-        fail_relay(r, attempt_fail(a, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN,
+        fail_relay(r, attempt_fail(a, OUTCOME_UNREADABLE, ERR_UPSTREAM_BROKEN,
                                    "the provider sent an event that is not JSON"));
         break;
     }
@@ -62,7 +62,7 @@ static void take_data(struct relay *r, struct str data)
         struct sse_event event;
         enum err err = sse_next(&r->reader, &data, &event, &is_event);
         if (err)
-            fail_relay(r, attempt_fail(r->attempt, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN,
+            fail_relay(r, attempt_fail(r->attempt, OUTCOME_UNREADABLE, ERR_UPSTREAM_BROKEN,
                                        "the provider sent an event that is too large"));
         else if (is_event && event.has_data)
             take_event(r, event.data);
@@ -80,7 +80,7 @@ static void take_end(struct relay *r)
         return;
     r->is_done = true;
     if (!llm_stream_is_complete(r->stream))
-        fail_relay(r, attempt_fail(r->attempt, OUTCOME_FAILED, ERR_UPSTREAM_BROKEN,
+        fail_relay(r, attempt_fail(r->attempt, OUTCOME_UNREADABLE, ERR_UPSTREAM_BROKEN,
                                    "the stream ended before the answer was complete"));
 }
 

@@ -72,8 +72,7 @@ static enum attempt_status status_of(const struct attempt *a, enum outcome outco
     switch (outcome) {
     case OUTCOME_ANSWER:
         return a->answer.is_content_filter ? ATTEMPT_CONTENT_FILTER : ATTEMPT_OK;
-    case OUTCOME_REFUSED:
-        return a->error.is_content_filter ? ATTEMPT_CONTENT_FILTER : ATTEMPT_FAILED;
+    case OUTCOME_FILTERED: return ATTEMPT_CONTENT_FILTER;
     case OUTCOME_BROKEN: return ATTEMPT_BROKEN;
     case OUTCOME_STOPPED: return a->err == ERR_CLIENT_GONE ? ATTEMPT_CLIENT_GONE : ATTEMPT_BROKEN;
     default: return ATTEMPT_FAILED;
@@ -83,10 +82,9 @@ static enum attempt_status status_of(const struct attempt *a, enum outcome outco
 /* Did the provider do work that it bills? Content that came, or a prompt that it read. */
 static bool is_billed(const struct attempt *a, enum outcome outcome)
 {
-    if (a->answer.has_usage || outcome == OUTCOME_ANSWER || outcome == OUTCOME_BROKEN)
+    if (a->answer.has_usage || outcome == OUTCOME_ANSWER || outcome == OUTCOME_BROKEN ||
+        outcome == OUTCOME_FILTERED)
         return true;
-    if (outcome == OUTCOME_REFUSED)
-        return a->error.is_content_filter;
     /* Cut off by us or by time while the provider was at work. */
     return a->was_sent && (outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT);
 }

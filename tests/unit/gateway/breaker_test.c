@@ -9,10 +9,10 @@ static const struct breaker_options options = {
 static struct breaker breaker;
 static int64_t now_ns;
 
-static enum breaker_state note(enum breaker_result result)
+static enum breaker_state note(enum health health)
 {
     enum breaker_state before;
-    return breaker_note(&breaker, &options, result, now_ns, &before);
+    return breaker_note(&breaker, &options, health, now_ns, &before);
 }
 
 static void open_it(void)
@@ -20,7 +20,7 @@ static void open_it(void)
     breaker_init(&breaker);
     now_ns = 1000 * NS_PER_S;
     for (int i = 0; i < 5; i++)
-        note(BREAKER_FAILURE);
+        note(HEALTH_FAILURE);
     CHECK_EQ(breaker_state(&breaker), BREAKER_OPEN);
 }
 
@@ -28,12 +28,12 @@ TEST(five_failures_in_a_row_open_and_a_success_between_starts_anew)
 {
     breaker_init(&breaker);
     for (int i = 0; i < 4; i++)
-        CHECK_EQ(note(BREAKER_FAILURE), BREAKER_CLOSED);
-    CHECK_EQ(note(BREAKER_SUCCESS), BREAKER_CLOSED);
+        CHECK_EQ(note(HEALTH_FAILURE), BREAKER_CLOSED);
+    CHECK_EQ(note(HEALTH_SUCCESS), BREAKER_CLOSED);
     for (int i = 0; i < 4; i++)
-        CHECK_EQ(note(BREAKER_FAILURE), BREAKER_CLOSED);
+        CHECK_EQ(note(HEALTH_FAILURE), BREAKER_CLOSED);
     CHECK(breaker_enter(&breaker, &options, now_ns));
-    CHECK_EQ(note(BREAKER_FAILURE), BREAKER_OPEN);
+    CHECK_EQ(note(HEALTH_FAILURE), BREAKER_OPEN);
     CHECK(!breaker_enter(&breaker, &options, now_ns));
     CHECK(!breaker_may_pass(&breaker, &options, now_ns));
     breaker_fini(&breaker);
@@ -43,12 +43,12 @@ TEST(what_does_not_count_changes_nothing)
 {
     breaker_init(&breaker);
     for (int i = 0; i < 100; i++)
-        CHECK_EQ(note(i % 2 ? BREAKER_NEUTRAL : BREAKER_ALIVE), BREAKER_CLOSED);
+        CHECK_EQ(note(i % 2 ? HEALTH_NEUTRAL : HEALTH_ALIVE), BREAKER_CLOSED);
     for (int i = 0; i < 4; i++)
-        note(BREAKER_FAILURE);
-    note(BREAKER_NEUTRAL); /* neither heals nor harms */
-    note(BREAKER_ALIVE);
-    CHECK_EQ(note(BREAKER_FAILURE), BREAKER_OPEN);
+        note(HEALTH_FAILURE);
+    note(HEALTH_NEUTRAL); /* neither heals nor harms */
+    note(HEALTH_ALIVE);
+    CHECK_EQ(note(HEALTH_FAILURE), BREAKER_OPEN);
     breaker_fini(&breaker);
 }
 
@@ -69,11 +69,11 @@ TEST(mostly_failing_opens_even_with_successes_between)
     breaker_init(&breaker);
     int results = 0;
     while (breaker_state(&breaker) == BREAKER_CLOSED && results < 100)
-        note(results++ % 4 == 3 ? BREAKER_SUCCESS : BREAKER_FAILURE); /* three of four fail */
+        note(results++ % 4 == 3 ? HEALTH_SUCCESS : HEALTH_FAILURE); /* three of four fail */
     CHECK_EQ(results, 11); /* 9 of 11: 0.523 */
     breaker_init(&breaker);
     for (int i = 0; i < 1000; i++)
-        CHECK_EQ(note(i % 2 ? BREAKER_FAILURE : BREAKER_SUCCESS), BREAKER_CLOSED); /* a half is not enough */
+        CHECK_EQ(note(i % 2 ? HEALTH_FAILURE : HEALTH_SUCCESS), BREAKER_CLOSED); /* a half is not enough */
     breaker_fini(&breaker);
 }
 
@@ -88,30 +88,30 @@ TEST(one_probe_at_a_time_decides)
     CHECK(breaker_enter(&breaker, &options, now_ns));
     CHECK(!breaker_enter(&breaker, &options, now_ns)); /* the probe is under way */
     CHECK(!breaker_may_pass(&breaker, &options, now_ns));
-    CHECK_EQ(note(BREAKER_FAILURE), BREAKER_OPEN);
+    CHECK_EQ(note(HEALTH_FAILURE), BREAKER_OPEN);
     CHECK(!breaker_enter(&breaker, &options, now_ns + 29000 * NS_PER_MS));
     now_ns += 30000 * NS_PER_MS;
     CHECK(breaker_enter(&breaker, &options, now_ns));
-    CHECK_EQ(note(BREAKER_NEUTRAL), BREAKER_HALF_OPEN); /* told nothing: the next one probes */
+    CHECK_EQ(note(HEALTH_NEUTRAL), BREAKER_HALF_OPEN); /* told nothing: the next one probes */
     CHECK(breaker_enter(&breaker, &options, now_ns));
-    CHECK_EQ(note(BREAKER_ALIVE), BREAKER_CLOSED);
+    CHECK_EQ(note(HEALTH_ALIVE), BREAKER_CLOSED);
     for (int i = 0; i < 4; i++)
-        CHECK_EQ(note(BREAKER_FAILURE), BREAKER_CLOSED); /* nothing of before is remembered */
+        CHECK_EQ(note(HEALTH_FAILURE), BREAKER_CLOSED); /* nothing of before is remembered */
     breaker_fini(&breaker);
 }
 
 TEST(wrong_credentials_open_at_once)
 {
     breaker_init(&breaker);
-    CHECK_EQ(note(BREAKER_TRIP), BREAKER_OPEN);
+    CHECK_EQ(note(HEALTH_TRIP), BREAKER_OPEN);
     breaker_fini(&breaker);
 }
 
 TEST(results_of_calls_that_began_before_it_opened_are_ignored)
 {
     open_it();
-    CHECK_EQ(note(BREAKER_SUCCESS), BREAKER_OPEN);
-    CHECK_EQ(note(BREAKER_FAILURE), BREAKER_OPEN);
+    CHECK_EQ(note(HEALTH_SUCCESS), BREAKER_OPEN);
+    CHECK_EQ(note(HEALTH_FAILURE), BREAKER_OPEN);
     CHECK_EQ(breaker_wait_ms(&breaker, &options, now_ns), 30000);
     breaker_fini(&breaker);
 }

@@ -171,7 +171,7 @@ static void fail_often(const char *model)
     const struct deployment *d = config_find_model(gateway.config, str_of(model))->deployments[0];
     enum breaker_state before;
     for (int i = 0; i < 5; i++)
-        breaker_note(&gateway.deployments[d->index].breaker, &gateway.breaker_options, BREAKER_FAILURE,
+        breaker_note(&gateway.deployments[d->index].breaker, &gateway.breaker_options, HEALTH_FAILURE,
                      loop_now_ns(gateway_loop.loop), &before);
 }
 
