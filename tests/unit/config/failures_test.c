@@ -1,0 +1,52 @@
+#include "files.h"
+
+#define PROVIDERS                                                                                  \
+    "providers:\n"                                                                                 \
+    "  - { name: a, kind: openai-compatible, base_url: \"http://127.0.0.1:1/v1\" }\n"              \
+    "models:\n"                                                                                    \
+    "  - { name: m, price_usd_per_mtok: { input: 1, output: 1 }, deployments: [ { provider: a } ] }\n" \
+    "routes: [ { models: [m] } ]\nfallbacks: []\n"
+
+TEST(rows_of_the_failure_table_can_be_changed)
+{
+    struct files f;
+    files_init(&f);
+    files_load(&f, files_add(&f, "huntaze.yaml",
+                             PROVIDERS "failures:\n"
+                                       "  - { provider: a, outcome: silent, next: no, breaker: false }\n"
+                                       "  - { outcome: server_error, again: never }\n"));
+    CHECK(f.config);
+    CHECK_EQ(f.config->failures_len, 2);
+    const struct failure_override *first = &f.config->failures[0], *second = &f.config->failures[1];
+    CHECK_STR(first->provider, "a");
+    CHECK_EQ(first->outcome, OUTCOME_SILENT);
+    CHECK_EQ(first->next, NEXT_NO);
+    CHECK_EQ(first->again, -1);
+    CHECK_EQ(first->breaker, 0);
+    CHECK_STR(second->provider, "*");
+    CHECK_EQ(second->outcome, OUTCOME_SERVER_ERROR);
+    CHECK_EQ(second->again, AGAIN_NEVER);
+    CHECK_EQ(second->breaker, -1);
+    files_fini(&f);
+}
+
+TEST(what_no_row_is_called_is_refused_with_what_is_allowed)
+{
+    struct files f;
+    files_init(&f);
+    files_load(&f, files_add(&f, "huntaze.yaml",
+                             PROVIDERS "failures:\n"
+                                       "  - { provider: b, outcome: silent, next: no }\n"
+                                       "  - { outcome: content_filter, next: at_once }\n"
+                                       "  - { outcome: silent, next: maybe }\n"));
+    CHECK(!f.config);
+    struct str errors = buf_str(&f.errors);
+    CHECK(str_find(errors, STR("huntaze.yaml:8: failures.provider: there is no provider 'b'")) != SIZE_MAX);
+    CHECK(str_find(errors, STR("huntaze.yaml:9: failures.outcome")) != SIZE_MAX);
+    CHECK(str_find(errors, STR("huntaze.yaml:10: failures.next")) != SIZE_MAX);
+    CHECK(str_find(errors, STR("no, at_once, larger")) != SIZE_MAX);
+    files_fini(&f);
+}
+
+RUN_TESTS(T(rows_of_the_failure_table_can_be_changed),
+          T(what_no_row_is_called_is_refused_with_what_is_allowed))
