@@ -227,11 +227,11 @@ def price_list():
 
 @pytest.fixture
 def measured(request):
-    """measured(what, seconds, wanted): reported at the end, never a pass or a failure."""
+    """measured(what, seconds, limit): reported at the end, never a pass or a failure."""
     found = request.config.stash.setdefault(measurements, {})
 
-    def note(what, seconds, wanted):
-        found.setdefault((what, wanted), []).append(seconds)
+    def note(what, seconds, limit):
+        found.setdefault((what, limit), []).append(seconds)
 
     return note
 
@@ -242,6 +242,8 @@ def pytest_report_header(config):
 
 def pytest_terminal_summary(terminalreporter, config):
     found = config.stash.get(measurements, {})
-    for (what, wanted), seconds in sorted(found.items()):
-        worst = max(seconds) * 1000
-        terminalreporter.write_line(f"measured: {what}: {worst:.1f} ms at worst of {len(seconds)} ({wanted})")
+    for (what, limit), seconds in sorted(found.items()):
+        worst = max(seconds)
+        verdict = "reached" if worst <= limit else "MISSED"
+        terminalreporter.write_line(f"measured: {what}: {worst * 1000:.1f} ms at worst of {len(seconds)}, "
+                                    f"wanted {limit * 1000:g} ms: {verdict}")

@@ -50,7 +50,7 @@ def test_health_does_not_wait_for_providers(start_server, sim, measured):
     server.chat("away", "Anybody?", {"X-Correlation-ID": "away"})
     began = time.monotonic()
     assert server.get("/health", key="").status == 200
-    measured("/health while providers are away", time.monotonic() - began, "at most 1 s")
+    measured("/health while providers are away", time.monotonic() - began, 1.0)
 
 
 def test_livez_and_readyz(server):
