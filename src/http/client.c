@@ -6,7 +6,7 @@
 #include "http/pool.h"
 
 enum {
-    HEAD_READ_BYTES = 4096, /* holds most answers whole, and is what an open stream keeps */
+    HEAD_READ_BYTES = 4096, /* holds most answers whole */
     INTERIM_MAX = 16,       /* 1xx answers before the real one */
     SEND_EXTRA_BYTES = 128, /* of the head besides target, host and the caller's headers */
 };
@@ -174,15 +174,15 @@ static enum err read_head(struct task *t, struct http_exchange *x, int64_t deadl
     buf_clear(&conn->input);
     for (;;) {
         size_t got;
-        char *at = buf_reserve(&conn->input, HEAD_READ_BYTES);
-        size_t room = HZ_MIN(conn->input.cap - conn->input.len, (size_t)HEAD_READ_BYTES);
-        enum err err = stream_read(t, &conn->stream, at, room, &got, deadline_ns);
+        /* Not into the buffer: a stream would keep its spare room as long as it is open. */
+        char *at = loop_scratch(x->client->loop);
+        enum err err = stream_read(t, &conn->stream, at, HEAD_READ_BYTES, &got, deadline_ns);
         if (!has_begun && (err == ERR_CLOSED || err == ERR_IO))
             return err;
         if (err)
             return stream_failed(x, err, "the connection ended within the head of the answer");
         has_begun = true;
-        conn->input.len += got;
+        buf_add(&conn->input, str_make(at, got));
         err = parse_head(x, &interims);
         if (err != ERR_AGAIN)
             return err;
