@@ -55,7 +55,7 @@ build() {
     [ "$targets" != none ] || return 0
     # shellcheck disable=SC2086 # a list
     [ "$targets" != all ] || targets=""
-    ninja -C "$dir" $targets >"$dir/.build.log" 2>&1 || { grep -v "^\[" "$dir/.build.log" | tail -n 60 >&2; return 1; }
+    ninja -C "$dir" $targets >"$dir/.build.log" 2>&1 || { sed -n "/FAILED\|ERROR/,\$p" "$dir/.build.log" | tail -n 60 >&2; return 1; }
 }
 
 # The program as users run it: optimised, hardened, with symbols for crash reports.

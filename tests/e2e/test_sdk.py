@@ -173,7 +173,7 @@ def test_a_providers_error_is_raised_as_the_sdks_own(client, dialect, model, kin
     assert error.status_code == status
     assert error.body["message"] and error.body["type"] and "code" in error.body and "param" in error.body
     assert error.request_id
-    if status >= 500:
+    if model in ("failing", "silent"):  # a locked one is out of rotation after its first 401
         assert error.response.headers["x-should-retry"] == "false"
 
 
