@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "gateway/internal.h"
+#include "wire/json.h"
 
 enum {
     ERROR_BODY_BYTES = 64 * 1024,
@@ -134,6 +135,14 @@ struct llm_answer_options attempt_answer_options(const struct attempt *a)
     };
 }
 
+/* JSON that broke off or is garbled. A page of some proxy or a whole error is no work of the model. */
+static bool is_part_of_answer(const struct attempt *a, struct str body, enum err read_err)
+{
+    struct fail ignored = { 0 };
+    return str_starts(http_head_get(&a->exchange.head, "content-type"), STR("application/json")) &&
+           (read_err || json_check(body, &ignored));
+}
+
 static enum outcome read_answer(struct task *t, struct attempt *a, int64_t deadline_ns)
 {
     struct call *c = a->call;
@@ -146,14 +155,17 @@ static enum outcome read_answer(struct task *t, struct attempt *a, int64_t deadl
         outcome = err == ERR_TOO_LARGE
                       ? attempt_fail(a, OUTCOME_UNREADABLE, err, "the provider's answer is too large")
                       : attempt_wait_failed(t, a, err, "reading the answer");
+        a->has_begun = is_part_of_answer(a, STR_NONE, err);
         goto out;
     }
     a->first_content_ns = loop_now_ns(c->gateway->loop);
     buf_clear(&c->answer);
     err = llm_answer_read(&c->http->arena, &c->request, a->deployment, &options, buf_str(&body),
                           &c->answer, &a->answer, &fail);
-    if (err)
+    if (err) {
         outcome = attempt_fail(a, OUTCOME_UNREADABLE, err, "%s", fail.text);
+        a->has_begun = is_part_of_answer(a, buf_str(&body), OK);
+    }
 out:
     buf_fini(&body);
     return outcome;

@@ -89,6 +89,7 @@ struct attempt {
     struct llm_error error;    /* the provider's, if it sent one */
     struct llm_answer answer;
     bool was_sent;             /* the provider may have seen the request */
+    bool has_begun;            /* part of an answer came: billed, even if it is of no use */
 };
 
 /* Runs one attempt to its end and appends its row to the call. */

@@ -35,7 +35,7 @@ static void take_event(struct relay *r, struct str data)
 {
     struct attempt *a = r->attempt;
     switch (llm_stream_event(r->stream, data, &r->out)) {
-    case LLM_EVENT_NOTHING: break;
+    case LLM_EVENT_NOTHING: a->has_begun = true; break;
     case LLM_EVENT_CONTENT:
         if (!r->has_content)
             a->first_content_ns = loop_now_ns(a->call->gateway->loop);

@@ -82,8 +82,8 @@ static enum attempt_status status_of(const struct attempt *a, enum outcome outco
 /* Did the provider do work that it bills? Content that came, or a prompt that it read. */
 static bool is_billed(const struct attempt *a, enum outcome outcome)
 {
-    if (a->answer.has_usage || outcome == OUTCOME_ANSWER || outcome == OUTCOME_BROKEN ||
-        outcome == OUTCOME_FILTERED)
+    if (a->answer.has_usage || a->has_begun || outcome == OUTCOME_ANSWER ||
+        outcome == OUTCOME_BROKEN || outcome == OUTCOME_FILTERED)
         return true;
     /* Cut off by us or by time while the provider was at work. */
     return a->was_sent && (outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT);
