@@ -1,0 +1,586 @@
+"""What callers, providers and the ledger see when a provider misbehaves: a scenario for each way.
+
+Each fault has a model of its own with a deployment of its own, so that what one scenario teaches the
+server about a deployment says nothing to another. `over-` models fall over to a healthy one; `alone-`
+models have nobody else, and their calls run side by side because some wait for repetitions."""
+import json
+import math
+import subprocess
+import time
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from conftest import PRICE, KnownSim, Tls, checked, make_tls, model, provider
+from harness import Server, eventually
+from money import cost_nusd, tokens_of_messages
+
+OK, FAILED, CONTENT_FILTER, BROKEN = 1, 2, 4, 5
+WHOLE, STREAM = False, True
+BOTH = (WHOLE, STREAM)
+GOOD = "good+tokens=60"
+TOKEN_BYTES = 4
+# A deployment that answers is never cut off by these, however busy the machine is.
+PATIENT = {"connect": 10000, "first_content": 15000, "idle": 15000, "attempt": 20000, "total": 25000}
+# Stands for the 8, 20 and 60 seconds of the defaults.
+HASTY = PATIENT | {"connect": 400, "first_content": 400, "idle": 400, "attempt": 400}
+# Room for one repetition after a second, not for the next after two more.
+ONE_REPEAT = 2000
+SLACK_SECONDS = 8
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    words: str            # of the simulator; "nth N: words" only from or at that call
+    outcome: str          # of the attempt, in logs and metrics
+    reason: str           # in them, too
+    status: int           # for the caller, when nobody else is left
+    code: str
+    asked: int = 1        # how often the provider then sees the request
+    http_status: int = 0  # in the ledger
+    modes: tuple = BOTH
+    by: str = "patient"
+
+
+def broken(outcome, name, words, reason, http_status=200, modes=BOTH, by="patient"):
+    """Worth another try; alone, the same deployment is asked once more within ONE_REPEAT."""
+    return Fault(name, words, outcome, reason, 502, "upstream_error", 2, http_status, modes, by)
+
+
+def silent(name, words, http_status, modes=BOTH):
+    return Fault(name, words, "silent", "no answer in time", 504, "upstream_silent", 1, http_status, modes, "hasty")
+
+
+FAULTS = [
+    Fault("429", "status=429", "limited", "status 429", 429, "rate_limit_exceeded", 1, 429),
+    Fault("429-after-2", "status=429,retry_after=2", "limited", "status 429", 429, "rate_limit_exceeded", 1, 429),
+    broken("server_error", "503", "status=503", "status 503", 503),
+    broken("reset", "reset", "reset", "closed", 0),
+    silent("silent", "silent", 0),
+    silent("late", "stall=0,stall_ms=20000,tokens=60", 200),
+    broken("unreadable", "cut-at-once", "cut=0,tokens=60", "ended"),
+    broken("unreadable", "cut", "cut=40,tokens=60", "ended", modes=(WHOLE,)),
+    silent("stall", "stall=20,tokens=60", 200, modes=(WHOLE,)),
+    broken("unreadable", "garbage", "garbage=20,tokens=60", "JSON", modes=(WHOLE,)),
+    broken("unreadable", "garbage-at-once", "garbage=0,tokens=60", "JSON"),
+    broken("unreadable", "error-in-200", "error_event=0", "answered 200 with an error", modes=(WHOLE,)),
+    broken("error_event", "error-event-at-once", "error_event=0,tokens=60", "an error in the stream", modes=(STREAM,)),
+    broken("unreadable", "empty", "empty", "empty"),
+    broken("unreadable", "html", "html", "without JSON"),
+    Fault("revoked", "status=401", "credentials", "status 401", 502, "upstream_error", 1, 401),
+    broken("connect", "expired", "", "expired", 0, by="expired"),
+    broken("connect", "unresolved", "", "provider.invalid", 0, by="unresolved"),
+]
+CASES = [pytest.param(fault, mode, id=f"{fault.name}-{'stream' if mode else 'whole'}")
+         for fault in FAULTS for mode in fault.modes]
+
+# Streams that end badly after the first content: (name, words, tokens that came, reason).
+BREAKS = [
+    ("cut", "cut=40,tokens=60", 40, ""),
+    ("stall", "stall=20,tokens=60", 20, "no answer in time"),
+    ("garbage", "garbage=20,tokens=60", 20, "JSON"),
+    ("error-event", "error_event=20,tokens=60", 20, "error"),
+]
+
+
+def suffix(mode):
+    return "-stream" if mode else "-whole"
+
+
+# ---- the world ----
+
+def expired_tls(folder):
+    """As make_tls, but the server's certificate ended years ago."""
+    made = make_tls(folder)
+    (folder / "index").write_text("")
+    (folder / "ca.conf").write_text(
+        "[ca]\ndefault_ca=own\n[own]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\n"
+        "policy=any\nrand_serial=yes\n[any]\ncommonName=supplied\n")
+    subprocess.run(["openssl", "ca", "-batch", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key",
+                    "-in", "server.csr", "-out", "expired.pem", "-notext", "-extfile", "extensions",
+                    "-startdate", "20200101000000Z", "-enddate", "20200201000000Z"],
+                   cwd=folder, check=True, capture_output=True)
+    return Tls(made.authority, folder / "expired.pem", made.key)
+
+
+class Models:
+    """Collects models, with the providers and fallbacks that they need."""
+
+    def __init__(self, sim_url, expired):
+        self.urls = {"expired": expired.url, "unresolved": "http://provider.invalid"}
+        self.sim_url = sim_url
+        self.providers = [self.provider("healthy", PATIENT), self.provider("patient", PATIENT),
+                          self.provider("hasty", HASTY),
+                          self.provider("expired", PATIENT, ca_file=str(expired.tls.authority)),
+                          self.provider("unresolved", HASTY)]
+        self.models = [model("good", "healthy", GOOD)]
+        self.fallbacks = []
+
+    def provider(self, name, timeouts, base=None, **more):
+        url = self.urls.get(base or name, self.sim_url)
+        return provider("openai", url, name=name, timeouts_ms=timeouts, **more)
+
+    def add(self, name, words, by="patient", to=(), **more):
+        deployment = more.pop("deployment", {})
+        entry = model(name, by, name + ("+" + words if words else ""), **more)
+        entry["deployments"][0] |= deployment
+        self.models.append(entry)
+        if to:
+            self.fallbacks.append({"from": name, "to": list(to)})
+
+    def add_alone(self, name, words, by, total):
+        """With a provider of its own, so that its repetitions are counted for it alone."""
+        base = next(entry for entry in self.providers if entry["name"] == by)
+        timeouts = {limit: min(ms, total) for limit, ms in base["timeouts_ms"].items()}
+        self.providers.append(base | {"name": name, "timeouts_ms": timeouts | {"total": total}})
+        self.add(name, words, name)
+
+    def sections(self):
+        return {"providers": self.providers, "models": self.models, "fallbacks": self.fallbacks,
+                "routes": [{"models": ["good"]}]}
+
+
+def first_only(name, words):
+    return {"match": {"model": name, "nth": 1}, "do": words}
+
+
+SCRIPT = [first_only(f"{place}500-once{suffix(mode)}", "status=500") for place in ("over-", "alone-") for mode in BOTH] + \
+         [first_only(f"over-429-once{suffix(mode)}", "status=429,retry_after=2") for mode in BOTH] + \
+         [{"match": {"model": f"over-key{suffix(mode)}", "nth": [2, None]}, "do": "status=401"} for mode in BOTH]
+
+
+def add_models(models):
+    for fault in FAULTS:
+        for mode in fault.modes:
+            models.add(f"over-{fault.name}{suffix(mode)}", fault.words, fault.by, ["good"])
+            models.add_alone(f"alone-{fault.name}{suffix(mode)}", fault.words, fault.by, ONE_REPEAT)
+    for mode in BOTH:
+        for name in ("429-once", "500-once", "key"):
+            models.add(f"over-{name}{suffix(mode)}", "tokens=60", to=["good"])
+        models.add_alone(f"alone-500-once{suffix(mode)}", "tokens=60", "patient", 20000)
+        models.add_alone(f"alone-503-long{suffix(mode)}", "status=503", "patient", 20000)
+        models.add(f"late-in-time{suffix(mode)}", "stall=0,stall_ms=300,tokens=60", to=["good"])
+        models.add(f"filter-prompt{suffix(mode)}", "content_filter=prompt", to=["good"])
+        models.add(f"filter-answer{suffix(mode)}", "content_filter=answer", to=["good"])
+        models.add(f"prefill-503{suffix(mode)}", "status=503", to=["no-prefill"])
+        for to in ("larger", "undeclared", "equal"):
+            chain = ["context-equal"] + ([f"context-{to}"] if to != "equal" else [])
+            models.add(f"too-long-{to}{suffix(mode)}", "context_length", to=chain, context_tokens=8000)
+    for name, words, _, _ in BREAKS:
+        models.add(f"break-{name}", words, "hasty" if name == "stall" else "patient", ["good"])
+    models.add("prefill-cut", "cut=40,tokens=60", to=["no-prefill"])
+    models.add("no-done", "no_done,tokens=60", to=["good"])
+    models.add("no-prefill", "status=400", deployment={"prefill": True})
+    models.add("context-equal", "tokens=60", context_tokens=8000)
+    models.add("context-larger", "tokens=60", context_tokens=32000)
+    models.add("context-undeclared", "tokens=60")
+
+
+@dataclass
+class World:
+    server: Server
+    sim: KnownSim
+    alone: dict  # model name -> future of an Asked
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    sim = KnownSim(tmp_path_factory.mktemp("sim"), script=SCRIPT)
+    folder = tmp_path_factory.mktemp("expired")
+    expired = KnownSim(folder, tls=expired_tls(folder), name="expired")
+    models = Models(sim.url, expired)
+    add_models(models)
+    server = Server(tmp_path_factory.mktemp("serve"), models.sections())
+    made = World(server, sim, {})
+    with ThreadPoolExecutor(8) as pool:
+        # The longest first: the others end meanwhile.
+        for entry in sorted(models.models, key=lambda entry: "503-long" not in entry["name"]):
+            name = entry["name"]
+            if name.startswith("alone-"):
+                made.alone[name] = pool.submit(ask, made, name, name.endswith("-stream"))
+        yield made
+    checked(server.finish() + sim.stop() + expired.stop())
+
+
+@pytest.fixture(autouse=True)
+def healthy_afterwards(request):
+    yield
+    world = request.getfixturevalue("world") if "world" in request.fixturenames else None
+    if world:
+        assert world.server.get("/health").json["status"] == "healthy"
+        assert world.server.chat("good", "And now?").text.startswith("Simulated answer to: And now?")
+
+
+# ---- a call, seen from everywhere ----
+
+class Asked:
+    """One call: what was asked, what the caller got, how long it took."""
+
+    def __init__(self, server, name, is_stream, more=(), **fields):
+        self.mark = f"fault-{uuid.uuid4()}"
+        self.name = name
+        self.messages = [{"role": "user", "content": f"Go on. {self.mark}"}, *more]
+        body = {"model": name, "messages": self.messages, **fields} | ({"stream": True} if is_stream else {})
+        begun = time.monotonic()
+        self.reply = server.post("/v1/chat/completions", body, headers={"X-Correlation-ID": self.mark})
+        self.seconds = time.monotonic() - begun
+        self.is_stream = is_stream
+
+    @property
+    def events(self):
+        assert self.reply.headers["content-type"].startswith("text/event-stream"), self.reply
+        return [line[6:] for line in self.reply.body.decode().split("\n") if line.startswith("data: ")]
+
+    @property
+    def finish_reasons(self):
+        if not self.is_stream:
+            return [choice["finish_reason"] for choice in self.reply.json["choices"]]
+        chunks = [json.loads(event) for event in self.events if event != "[DONE]"]
+        return [choice["finish_reason"] for chunk in chunks for choice in chunk.get("choices", ())
+                if choice.get("finish_reason")]
+
+
+def ask(world, name, is_stream, **more):
+    return Asked(world.server, name, is_stream, **more)
+
+
+def full_text(sim, asked):
+    """What a healthy deployment says to these words, to the end, from the simulator itself."""
+    from harness import http_call
+    body = {"model": GOOD, "messages": asked.messages}
+    reply = http_call(sim.port, "POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {sim.key}"})
+    return reply.json["choices"][0]["message"]["content"]
+
+
+def requests_of(sim, asked):
+    """What the server sent for a call; the test's own question for the full text is no part of it."""
+    return [request for request in sim.requests_with(asked.mark)
+            if "x-client-request-id" in {name.lower() for name in request["headers"]}]
+
+
+def models_asked(sim, asked):
+    """Names without the simulator's words, oldest first."""
+    return [request["body"]["model"].split("+")[0] for request in requests_of(sim, asked)]
+
+
+def billed_to(sim, asked):
+    """What the provider billed, by model: its last call each."""
+    seqs = {request["seq"] for request in requests_of(sim, asked)}
+    return {entry["model"]: entry for entry in sim.invoice() if entry["seq"] in seqs}
+
+
+def rows_of(server, asked):
+    return server.query(
+        "SELECT t.*, m.text AS model_name, d.text AS deployment_name, p.text AS provider_name FROM transfer t "
+        "JOIN name m ON m.id = t.model JOIN name d ON d.id = t.deployment JOIN name p ON p.id = t.provider "
+        "WHERE correlation_id = ? ORDER BY attempt", asked.mark)
+
+
+def log_of(server, asked, event):
+    def lines():
+        return [line for line in server.logs() if line.get("correlation_id") == asked.mark]
+    # The line of a request comes last, and after the caller has its answer.
+    eventually(lambda: any(line["event"] == "request" for line in lines()))
+    return [line for line in lines() if line["event"] == event]
+
+
+def attempts_counted(server, deployment, outcome):
+    lines = server.get("/metrics").body.decode().splitlines()
+    found = [line for line in lines if line.startswith("huntaze_attempts_total{")
+             and f'deployment="{deployment}"' in line and f'outcome="{outcome}"' in line]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+
+def assert_complete(sim, asked):
+    assert asked.reply.status == 200, asked.reply
+    assert asked.reply.text == full_text(sim, asked)
+    assert asked.finish_reasons == ["stop"]
+
+
+def assert_answered_row(sim, asked, row):
+    """The last row: the answer, under the model that gave it, at the provider's own figures."""
+    billed = billed_to(sim, asked)[row["model_name"]]
+    assert (row["status"], row["usage_source"]) == (OK, 0)
+    assert (row["input_tokens"], row["output_tokens"]) == (billed["prompt_tokens"], billed["completion_tokens"])
+    assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
+
+
+def assert_failed_row(sim, asked, row, outcome):
+    """What the provider bills stands in the ledger, and what it may bill although it kept silent."""
+    billed = billed_to(sim, asked).get(row["model_name"])
+    assert row["status"] == FAILED
+    if billed or outcome == "silent":
+        assert row["input_tokens"] == tokens_of_messages(asked.messages)
+        assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"]) > 0
+    else:
+        assert (row["input_tokens"], row["output_tokens"], row["amount_nusd"]) == (0, 0, 0)
+
+
+def assert_failures_logged(server, asked, count, outcome, reason):
+    failures = log_of(server, asked, "attempt_failed")
+    assert [line["outcome"] for line in failures] == [outcome] * count
+    assert [line["attempt"] for line in failures] == list(range(1, count + 1))
+    assert all(reason in line["reason"] for line in failures), failures
+    level = "error" if outcome == "credentials" else "warn"
+    assert {line["level"] for line in failures} == {level}
+
+
+# ---- before the first content: somebody else answers ----
+
+def assert_asked(sim, asked, fault, attempts, then=()):
+    """A kept connection that ends unanswered may only have been old: the client of the server then
+    sends the request once more over a fresh one, within the same attempt."""
+    seen = models_asked(sim, asked)
+    if fault.by in ("expired", "unresolved"):
+        attempts = 0
+    elif fault.name == "reset":
+        assert attempts <= seen.count(asked.name) <= 2 * attempts
+        attempts = seen.count(asked.name)
+    assert seen == [asked.name] * attempts + list(then)
+
+
+def name_in_plan(fault, place, mode):
+    return f"{place}-{fault.name}{suffix(mode)}"
+
+
+@pytest.mark.parametrize("fault, mode", CASES)
+def test_a_healthy_deployment_answers_in_full(world, fault, mode):
+    name = name_in_plan(fault, "over", mode)
+    asked = ask(world, name, mode)
+    assert_complete(world.sim, asked)
+    assert asked.seconds < SLACK_SECONDS
+    assert asked.reply.headers["x-huntaze-fallback-reason"].startswith(f"{fault.by}/{name}")
+
+    assert_asked(world.sim, asked, fault, 1, ["good"])
+
+    failed, answered = rows_of(world.server, asked)
+    assert (failed["model_name"], answered["model_name"]) == (name, "good")
+    assert (failed["is_fallback"], answered["is_fallback"]) == (0, 1)
+    assert failed["http_status"] == fault.http_status
+    assert_answered_row(world.sim, asked, answered)
+    assert_failed_row(world.sim, asked, failed, fault.outcome)
+
+    assert_failures_logged(world.server, asked, 1, fault.outcome, fault.reason)
+    assert log_of(world.server, asked, "request")[0]["attempts"] == 2
+    assert attempts_counted(world.server, failed["deployment_name"], fault.outcome) == 1
+
+
+# ---- and with nobody else: a clean error, in time, and no hammering ----
+
+@pytest.mark.parametrize("fault, mode", CASES)
+def test_alone_it_ends_in_a_clean_error_in_time(world, fault, mode):
+    name = name_in_plan(fault, "alone", mode)
+    asked = world.alone[name].result()
+    reply = asked.reply
+    assert (reply.status, reply.error["code"]) == (fault.status, fault.code), reply
+    assert reply.headers["content-type"].startswith("application/json")
+    assert name in reply.error["message"] and fault.reason in reply.error["message"]
+    assert asked.seconds < ONE_REPEAT / 1000 + SLACK_SECONDS
+    if fault.status == 429:
+        assert reply.headers["retry-after"] == ("2" if "retry_after" in fault.words else "1")
+    else:
+        assert reply.headers["x-should-retry"] == "false"
+
+    rows = rows_of(world.server, asked)
+    assert len(rows) == fault.asked
+    assert_asked(world.sim, asked, fault, fault.asked)
+    for row in rows:
+        assert_failed_row(world.sim, asked, row, fault.outcome)
+    assert_failures_logged(world.server, asked, fault.asked, fault.outcome, fault.reason)
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_500_once_is_overcome_by_the_same_deployment_if_it_is_the_only_one(world, mode):
+    asked = world.alone[f"alone-500-once{suffix(mode)}"].result()
+    assert_complete(world.sim, asked)
+    assert models_asked(world.sim, asked) == [asked.name] * 2
+    failed, answered = rows_of(world.server, asked)
+    assert_answered_row(world.sim, asked, answered)
+    assert (failed["status"], failed["http_status"], failed["amount_nusd"]) == (FAILED, 500, 0)
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_503_for_ever_is_asked_four_times_at_most(world, mode):
+    asked = world.alone[f"alone-503-long{suffix(mode)}"].result()
+    assert (asked.reply.status, asked.reply.error["code"]) == (502, "upstream_error")
+    assert models_asked(world.sim, asked) == [asked.name] * 4
+    assert sum(row["amount_nusd"] for row in rows_of(world.server, asked)) == 0
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_500_once_falls_over_once(world, mode):
+    """The failed one is asked again by the next caller."""
+    name = f"over-500-once{suffix(mode)}"
+    first, second = ask(world, name, mode), ask(world, name, mode)
+    for asked in (first, second):
+        assert_complete(world.sim, asked)
+    assert models_asked(world.sim, first) == [name, "good"]
+    assert models_asked(world.sim, second) == [name]
+
+
+# ---- rate limits ----
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_429_once_rests_the_deployment_for_its_retry_after(world, mode):
+    name = f"over-429-once{suffix(mode)}"
+    begun = time.monotonic()
+    first = ask(world, name, mode)
+    assert_complete(world.sim, first)
+    assert models_asked(world.sim, first) == [name, "good"]
+    later = []
+
+    def is_back():
+        later.append(ask(world, name, mode))
+        return later[-1].reply.headers["x-huntaze-provider"] == "patient"
+
+    assert eventually(is_back, 15), "it never came back"
+    assert time.monotonic() - begun >= 2, "it was asked before its time"
+    assert_complete(world.sim, later[-1])
+    resting = [rows_of(world.server, asked) for asked in later[:-1]]
+    assert {tuple(row["model_name"] for row in rows) for rows in resting} <= {("good",)}
+    for asked in later[:-1]:
+        assert asked.reply.headers["x-huntaze-fallback-reason"].endswith("rate limited")
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_429_for_ever_is_asked_ever_more_rarely(world, mode):
+    """Without a header the rest is 1, 2, 4 s ...: so many questions in so much time, no more."""
+    name = f"over-429{suffix(mode)}"
+    before = sum(request["body"].count(name) for request in world.sim.requests())
+    begun = time.monotonic()
+    for _ in range(25):
+        assert_complete(world.sim, ask(world, name, mode))
+    seconds = time.monotonic() - begun
+    questions = sum(request["body"].count(name) for request in world.sim.requests()) - before
+    assert questions <= 1 + math.log2(seconds + 1)
+
+
+# ---- slow, but in time; odd, but whole ----
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_a_first_token_that_is_late_but_in_time_is_waited_for(world, mode):
+    asked = ask(world, f"late-in-time{suffix(mode)}", mode)
+    assert_complete(world.sim, asked)
+    assert models_asked(world.sim, asked) == [asked.name]
+    assert_answered_row(world.sim, asked, *rows_of(world.server, asked))
+
+
+def test_a_complete_stream_without_done_is_a_success(world):
+    asked = ask(world, "no-done", STREAM)
+    assert_complete(world.sim, asked)
+    assert asked.events[-1] == "[DONE]"
+    assert models_asked(world.sim, asked) == ["no-done"]
+    assert_answered_row(world.sim, asked, *rows_of(world.server, asked))
+    assert log_of(world.server, asked, "attempt_failed") == []
+
+
+# ---- after the first content: never a half answer called success ----
+
+def assert_broken_stream(world, asked, tokens):
+    assert asked.reply.status == 200
+    *chunks, last = [json.loads(event) for event in asked.events]
+    text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"])
+    assert text == full_text(world.sim, asked)[:tokens * TOKEN_BYTES]
+    assert last["error"]["code"] == "upstream_broken" and "choices" not in last
+    assert asked.finish_reasons == []
+
+
+@pytest.mark.parametrize("name, words, tokens, reason", BREAKS, ids=[row[0] for row in BREAKS])
+def test_a_stream_that_breaks_says_so_in_the_stream(world, name, words, tokens, reason):
+    asked = ask(world, f"break-{name}", STREAM)
+    assert_broken_stream(world, asked, tokens)
+    assert asked.seconds < SLACK_SECONDS
+
+    assert models_asked(world.sim, asked) == [asked.name], "half an answer was joined with another"
+    billed = billed_to(world.sim, asked)[asked.name]
+    if name != "garbage":  # what follows on garbage may have been on its way already
+        assert (billed["completed"], billed["completion_tokens"]) == (False, tokens)
+    (row,) = rows_of(world.server, asked)
+    assert row["status"] == BROKEN and row["output_tokens"] > 0
+    assert row["input_tokens"] == tokens_of_messages(asked.messages)
+    assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
+    assert_failures_logged(world.server, asked, 1, "broken", reason)
+
+
+def test_a_fallback_that_rejects_prefill_leaves_a_broken_stream_broken(world):
+    asked = ask(world, "prefill-cut", STREAM)
+    assert_broken_stream(world, asked, 40)
+    assert models_asked(world.sim, asked) in (["prefill-cut"], ["prefill-cut", "no-prefill"])
+    rows = rows_of(world.server, asked)
+    assert rows[0]["status"] == BROKEN and rows[0]["amount_nusd"] > 0
+    assert sum(row["amount_nusd"] for row in rows[1:]) == 0
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_a_fallback_that_rejects_the_callers_prefill_ends_in_its_error(world, mode):
+    asked = ask(world, f"prefill-503{suffix(mode)}", mode, more=[{"role": "assistant", "content": "Well,"}])
+    assert asked.reply.status == 400 and asked.reply.error["type"] == "invalid_request_error", asked.reply
+    assert models_asked(world.sim, asked) == [asked.name, "no-prefill"]
+    rows = rows_of(world.server, asked)
+    assert [(row["status"], row["http_status"], row["amount_nusd"]) for row in rows] == \
+        [(FAILED, 503, 0), (FAILED, 400, 0)]
+
+
+# ---- the request itself ----
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+@pytest.mark.parametrize("to", ["larger", "undeclared"])
+def test_a_prompt_that_is_too_long_goes_only_where_it_may_fit(world, to, mode):
+    asked = ask(world, f"too-long-{to}{suffix(mode)}", mode)
+    assert_complete(world.sim, asked)
+    assert models_asked(world.sim, asked) == [asked.name, f"context-{to}"]
+    failed, answered = rows_of(world.server, asked)
+    assert_failed_row(world.sim, asked, failed, "context_length")
+    assert_answered_row(world.sim, asked, answered)
+    assert_failures_logged(world.server, asked, 1, "context_length", "too long")
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_a_prompt_that_is_too_long_for_all_gets_the_providers_error(world, mode):
+    asked = ask(world, f"too-long-equal{suffix(mode)}", mode)
+    assert (asked.reply.status, asked.reply.error["code"]) == (400, "context_length_exceeded"), asked.reply
+    assert models_asked(world.sim, asked) == [asked.name]
+    assert [row["amount_nusd"] for row in rows_of(world.server, asked)] == [0]
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_a_filtered_prompt_is_refused_once_and_billed(world, mode):
+    asked = ask(world, f"filter-prompt{suffix(mode)}", mode)
+    assert asked.reply.status == 400, asked.reply
+    assert asked.reply.error["code"] in ("content_filter", "content_policy_violation")
+    assert models_asked(world.sim, asked) == [asked.name]
+    assert billed_to(world.sim, asked)[asked.name]["prompt_tokens"] > 0
+    (row,) = rows_of(world.server, asked)
+    assert (row["status"], row["output_tokens"]) == (CONTENT_FILTER, 0)
+    assert row["amount_nusd"] == cost_nusd(PRICE, tokens_of_messages(asked.messages), 0) > 0
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_a_filtered_answer_is_an_answer_and_billed(world, mode):
+    asked = ask(world, f"filter-answer{suffix(mode)}", mode)
+    assert asked.reply.status == 200 and asked.finish_reasons == ["content_filter"]
+    if mode == STREAM:
+        assert asked.events[-1] == "[DONE]"
+    assert models_asked(world.sim, asked) == [asked.name]
+    billed = billed_to(world.sim, asked)[asked.name]
+    (row,) = rows_of(world.server, asked)
+    assert row["status"] == CONTENT_FILTER
+    assert (row["input_tokens"], row["output_tokens"]) == (billed["prompt_tokens"], billed["completion_tokens"])
+    assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
+
+
+# ---- deployments that fail for a while, or until somebody acts ----
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_after_its_key_was_revoked_another_provider_answers(world, mode):
+    name = f"over-key{suffix(mode)}"
+    before, after = ask(world, name, mode), ask(world, name, mode)
+    assert_complete(world.sim, before)
+    assert models_asked(world.sim, before) == [name]
+    assert_complete(world.sim, after)
+    assert models_asked(world.sim, after) == [name, "good"]
+    assert_failures_logged(world.server, after, 1, "credentials", "status 401")
