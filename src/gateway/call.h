@@ -78,9 +78,9 @@ struct call {
     int64_t first_content_ms; /* -1: none */
 
     /* one row an attempt, settled together at the end */
-    struct transfer rows[ATTEMPTS_MAX];
+    struct transfer *rows; /* in the arena */
     struct ledger_slot *slots[ATTEMPTS_MAX];
-    size_t rows_len;
+    size_t rows_len, rows_cap;
 };
 
 /* OK: answered (JSON: see answer; stream: sent). Otherwise `error`, `error_status` hold what the

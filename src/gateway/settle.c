@@ -26,12 +26,26 @@ static int64_t cost_of(const struct deployment *d, const struct usage *usage)
     return price_is_known(&d->price) ? price_cost(&d->price, usage) : 0;
 }
 
+/* Most calls need one, and streams are open for long. */
+static struct transfer *next_row(struct call *c)
+{
+    HZ_ASSERT(c->rows_len < ATTEMPTS_MAX);
+    if (c->rows_len == c->rows_cap) {
+        size_t cap = c->rows_cap ? ATTEMPTS_MAX : 1;
+        struct transfer *rows = arena_alloc(&c->http->arena, cap * sizeof(*rows));
+        if (c->rows_len)
+            memcpy(rows, c->rows, c->rows_len * sizeof(*rows));
+        c->rows = rows;
+        c->rows_cap = cap;
+    }
+    return &c->rows[c->rows_len];
+}
+
 bool settle_begin(struct attempt *a)
 {
     struct call *c = a->call;
     const struct deployment *d = a->deployment;
-    HZ_ASSERT(c->rows_len < ATTEMPTS_MAX);
-    struct transfer *row = &c->rows[c->rows_len];
+    struct transfer *row = next_row(c);
     *row = (struct transfer) {
         .operation_id = c->operation_id,
         .attempt = a->number,
