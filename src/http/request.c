@@ -4,7 +4,7 @@
 #include "wire/chunked.h"
 
 /* A head with an ordinary chat request behind it comes in one read of this size. */
-enum { FIRST_READ_BYTES = 4096, CHUNKED_READ_BYTES = 16384 };
+enum { FIRST_READ_BYTES = 4096, CHUNKED_READ_BYTES = 16384, BODY_STEP_BYTES = 65536 };
 
 static enum err read_into(struct task *t, struct http_connection_in *c, struct buf *out,
                           int64_t deadline_ns)
@@ -58,8 +58,9 @@ static enum err parse_head(struct http_connection_in *c, struct request_in *in, 
 static enum err read_head(struct task *t, struct http_connection_in *c, struct request_in *in,
                           size_t *used, struct fail *fail)
 {
-    int64_t deadline_ns =
-        loop_now_ns(c->server->loop) + c->server->options.head_timeout_ms * NS_PER_MS;
+    /* A first byte at the last moment buys no second term. */
+    int64_t from_ns = c->is_new ? c->rests_since_ns : loop_now_ns(c->server->loop);
+    int64_t deadline_ns = from_ns + c->server->options.head_timeout_ms * NS_PER_MS;
     struct buf *input = &in->input;
     size_t seen = 0;
     for (;;) {
@@ -116,13 +117,15 @@ static enum err read_length(struct task *t, struct http_connection_in *c, struct
     /* Asks for a byte more than the body has: a read that gets less has drained the socket, and
      * no further one is needed to find that out. */
     enum { ONE_MORE = 1 };
-    buf_reserve(&in->body, length + ONE_MORE);
     buf_add(&in->body, behind);
     enum err err = say_continue(t, c, &in->request, deadline_ns);
     while (!err && in->body.len < length) {
+        /* A length alone gets no memory: room grows with what has come. */
+        size_t room = HZ_MAX(in->body.len, (size_t)BODY_STEP_BYTES);
+        room = HZ_MIN(room, length + ONE_MORE - in->body.len);
         size_t got;
-        err = stream_read(t, &c->stream, in->body.at + in->body.len,
-                          length + ONE_MORE - in->body.len, &got, deadline_ns);
+        char *at = buf_reserve(&in->body, room);
+        err = stream_read(t, &c->stream, at, room, &got, deadline_ns);
         in->body.len += got;
     }
     if (err)
@@ -138,10 +141,14 @@ static enum err add_chunks(struct chunked *chunked, struct str *in, struct buf *
     for (;;) {
         struct str piece;
         enum err err = chunked_next(chunked, in, &piece);
+        if (!err)
+            err = buf_try_add(body, piece);
+        /* A chunk that cannot fit is refused by its size, before the client has sent it; until its
+         * line is complete the size may still turn out to be malformed. */
+        bool is_size_known = chunked->digits == 0;
+        if (!err && is_size_known && chunked->left > body->limit - body->len)
+            err = ERR_TOO_LARGE;
         if (err || piece.len == 0)
-            return err;
-        err = buf_try_add(body, piece);
-        if (err)
             return err;
     }
 }
@@ -205,6 +212,7 @@ enum err request_read(struct task *t, struct http_connection_in *c, struct reque
     err = read_head(t, c, in, &used, fail);
     if (err)
         return err;
+    c->is_new = false;
     in->request.started_ns = loop_now_ns(c->server->loop);
     task_set_stage(t, "reading a request's body");
     return read_body(t, c, in, str_skip(buf_str(&in->input), used), fail);

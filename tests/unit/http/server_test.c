@@ -298,6 +298,13 @@ static void sends_what_is_refused(struct task *t, void *arg)
                   "0123456789012345678901234567890123456789012345678901234567890123456789"
                   "01234567890123456789012345\r\n5\r\n01234\r\n0\r\n\r\n",
                   "413 ", "limit of 100 bytes");
+    /* Announced is enough: nothing of the chunk has come. */
+    check_refusal(t, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n",
+                  "413 ", "limit of 100 bytes");
+    check_refusal(t,
+                  "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "fffffffffffffff;x\r\n",
+                  "413 ", "limit of 100 bytes");
 
     struct buf large = { 0 };
     buf_addf(&large, "GET /%0*d HTTP/1.1\r\nHost: a\r\n\r\n", 9000, 0);
