@@ -16,6 +16,7 @@
 #include "cli/admin_key.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "http/peers.h"
 #include "net/tls.h"
 #include "sim/sim.h"
 
@@ -35,6 +36,7 @@ struct server {
     struct gateway *gateway;
     struct sim_server *sim;
     SSL_CTX *tls;
+    struct peers *peers; /* NULL: no limit an address */
     struct acceptor *acceptor;
     size_t loops_len;
     struct loop *loops[LOOPS_MAX];
@@ -172,6 +174,8 @@ static enum err open_servers(struct server *s, struct fail *fail)
 {
     const struct config *config = s->config;
     struct acceptor_target *targets = mem_alloc(s->loops_len * sizeof(*targets));
+    if (config->server.max_connections_per_address)
+        s->peers = peers_create((size_t)config->server.max_connections_per_address);
     for (size_t i = 0; i < s->loops_len; i++) {
         s->apis[i] = (struct api) {
             .gateway = s->gateway,
@@ -189,6 +193,7 @@ static enum err open_servers(struct server *s, struct fail *fail)
             .write_timeout_ms = config->server.write_timeout_ms,
             .max_body_bytes = (size_t)config->server.max_body_bytes,
             .max_connections = (size_t)config->server.max_connections / s->loops_len,
+            .peers = s->peers,
             .request_arena_bytes = REQUEST_ARENA_BYTES,
         };
         s->servers[i] = http_server_create(s->loops[i], &options);
@@ -351,6 +356,7 @@ static void close_all(struct server *s)
     acceptor_destroy(s->acceptor);
     for (size_t i = 0; i < s->loops_len; i++)
         http_server_destroy(s->servers[i]);
+    peers_destroy(s->peers);
     sim_server_close(s->sim);
     workers_destroy(s->workers);
     ledger_close(s->ledger);

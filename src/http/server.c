@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/peers.h"
 #include "http/server_private.h"
 
 enum {
@@ -49,6 +50,8 @@ static void connection_close(struct http_connection_in *c)
     if (c->queue)
         rest_remove(c);
     stream_close(&c->stream);
+    if (s->options.peers)
+        peers_leave(s->options.peers, &c->peer);
     mem_free(c->ahead);
     mem_free(c);
     atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
@@ -136,12 +139,19 @@ void http_server_take(struct http_server *s, int fd, const struct address *peer)
         turn_away(s, fd);
         return;
     }
+    if (s->options.peers && !peers_enter(s->options.peers, peer)) {
+        turn_away(s, fd);
+        return;
+    }
     struct http_connection_in *c = MEM_NEW(struct http_connection_in);
     if (stream_open_fd(&c->stream, s->loop, fd) != OK) {
+        if (s->options.peers)
+            peers_leave(s->options.peers, peer);
         mem_free(c);
         return;
     }
     c->server = s;
+    c->is_new = true;
     c->peer = *peer;
     c->stream.on_gone = on_gone;
     c->stream.on_idle_input = on_idle_input;
@@ -332,7 +342,7 @@ static enum next serve_one(struct task *t, struct http_connection_in *c)
 static enum next secure(struct task *t, struct http_connection_in *c)
 {
     struct http_server *s = c->server;
-    int64_t deadline_ns = loop_now_ns(s->loop) + s->options.head_timeout_ms * NS_PER_MS;
+    int64_t deadline_ns = c->rests_since_ns + s->options.head_timeout_ms * NS_PER_MS;
     task_set_stage(t, "TLS handshake");
     enum err err = stream_tls_accept(t, &c->stream, s->options.tls, deadline_ns);
     return err ? NEXT_CLOSE : NEXT_REQUEST;

@@ -19,6 +19,7 @@
 
 struct http_server;
 struct http_request;
+struct peers;
 
 /* Must answer with one of the reply functions below before it returns; if it returns without
  * having answered, the client gets a 500. */
@@ -36,6 +37,7 @@ struct http_server_options {
     int64_t keep_alive_ms, head_timeout_ms, body_timeout_ms, write_timeout_ms;
     size_t max_body_bytes;
     size_t max_connections;     /* of this loop; 0 = no limit */
+    struct peers *peers;        /* limit of connections an address; NULL: none */
     size_t request_arena_bytes; /* hard limit of a request's memory besides its body */
 };
 

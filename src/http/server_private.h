@@ -26,6 +26,7 @@ struct http_connection_in {
     struct rest_queue *queue; /* NULL while it is served */
     struct task *task;        /* NULL while it rests */
     int64_t rests_since_ns;
+    bool is_new; /* no head was read yet: handshake and first head share one deadline */
     char *ahead; /* bytes that came behind the request before; heap */
     size_t ahead_len;
     struct address peer;
