@@ -27,7 +27,14 @@ void arena_fini(struct arena *a)
         mem_free(a->blocks);
         a->blocks = next;
     }
-    *a = (struct arena) { .limit_bytes = a->limit_bytes };
+    *a = (struct arena) { .limit_bytes = a->limit_bytes, .first_bytes = a->first_bytes };
+}
+
+static size_t next_block(const struct arena *a)
+{
+    if (a->blocks)
+        return HZ_MIN(a->blocks->size * 2, (size_t)LARGEST_BLOCK);
+    return a->first_bytes ? a->first_bytes : FIRST_BLOCK;
 }
 
 static struct arena_block *block_add(struct arena *a, size_t size)
@@ -57,7 +64,7 @@ void *arena_alloc(struct arena *a, size_t size)
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     a->used_bytes += size;
     if (size > a->left) {
-        size_t next = a->blocks ? HZ_MIN(a->blocks->size * 2, (size_t)LARGEST_BLOCK) : FIRST_BLOCK;
+        size_t next = next_block(a);
         if (size > next / 2)
             return alloc_large(a, size);
         struct arena_block *block = block_add(a, next);

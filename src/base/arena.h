@@ -21,6 +21,7 @@ struct arena {
     size_t left;
     size_t used_bytes;
     size_t limit_bytes; /* 0 = none */
+    size_t first_bytes; /* of the first block, for an arena that will hold little; 0 = usual */
 };
 
 void arena_init(struct arena *a, size_t limit_bytes);

@@ -7,7 +7,7 @@
 #include "llm/tally.h"
 #include "llm/twin.h"
 
-enum { ID_MAX = 256 };
+enum { ID_MAX = 256, ARENA_BYTES = 256 /* an id, a model, a finish reason */ };
 
 struct llm_stream {
     struct arena arena;
@@ -53,6 +53,7 @@ struct llm_stream *llm_stream_create(const struct llm_request *r, const struct d
                                      const struct llm_answer_options *options)
 {
     struct llm_stream *s = MEM_NEW(struct llm_stream);
+    s->arena.first_bytes = ARENA_BYTES;
     s->options = *options;
     s->reasoning = d->caps.reasoning;
     s->wants_usage = r->wants_usage;
