@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "base/planted.h"
 #include "ledger/writer.h"
 
 enum { MS_PER_HOUR = 3600 * 1000, ROLLUP_COLUMNS = 1 + ROLLUP_KEYS + ROLLUP_SUMS };
@@ -60,7 +61,7 @@ enum err rollups_write(struct rollups *r, struct store *s, unsigned node)
     }
     struct value state[] = { VAL_INT(node), VAL_INT(r->last_id) };
     enum err err = store_run_many(s, SQL_ROLLUP_ADD, values, ROLLUP_COLUMNS, r->by_key.len);
-    if (!err)
+    if (!err && !HZ_PLANTED(ROLLUP_WITHOUT_LAST_ID))
         err = store_run_many(s, SQL_ROLLUP_STATE_SET, state, HZ_LEN(state), 1);
     mem_free(values);
     rollups_clear(r);

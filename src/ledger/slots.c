@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/planted.h"
 
 enum { SLOT_BYTES = 2048, HEADER_BYTES = 4096, SLOTS_VERSION = 1, SLOTS_MOST = 1 << 20 };
 enum { SLOT_FREE = 0, SLOT_USED = 0x55534544 };
@@ -86,6 +87,8 @@ static void read_slot(struct slots *s, const struct ledger_slot *slot, struct sl
     r->row.kind = TRANSFER_SETTLE;
     r->row.usage_source = USAGE_UNKNOWN;
     r->row.status = ATTEMPT_CRASHED;
+    if (HZ_PLANTED(UNKNOWN_IS_FREE))
+        r->row.amount_nusd = 0;
     r->next = found->rows;
     found->rows = r;
 }
@@ -217,6 +220,8 @@ struct ledger_slot *slots_take(struct slots *s, const struct transfer *row)
         return NULL;
     slot->len = (uint32_t)row_encode(row, s->names, slot->body);
     slot->sum = sum_of(slot->body, slot->len);
+    if (HZ_PLANTED(SLOT_NEVER_WRITTEN))
+        return slot;
     atomic_store_explicit(&slot->state, SLOT_USED, memory_order_release);
     return slot;
 }
@@ -231,6 +236,8 @@ static void release(struct slots *s, uint32_t i)
 void slots_release(struct slots *s, struct ledger_slot *slot)
 {
     uint32_t i = (uint32_t)(slot - s->all);
+    if (HZ_PLANTED(SLOT_RELEASED_EARLY))
+        return;
     pthread_mutex_lock(&s->lock);
     HZ_ASSERT(i < s->count && s->operations[i]);
     release(s, i);

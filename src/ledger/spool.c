@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/planted.h"
 
 enum { PAGE_ROWS = 256 };
 
@@ -117,6 +118,12 @@ static enum err keep_row(void *arg, const struct value *columns, size_t count)
     return err;
 }
 
+static enum err remove_until(struct spool *s, int64_t last_seq)
+{
+    struct value last[] = { VAL_INT(last_seq) };
+    return store_run(s->store, SQL_SPOOL_REMOVE, last, 1, NULL, NULL);
+}
+
 static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
 {
     struct value limit[] = { VAL_INT(PAGE_ROWS) };
@@ -125,12 +132,15 @@ static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
     size_t rows = page->len;
     if (err || rows == 0)
         return err;
-    err = writer_write(w, page->rows, rows, NULL);
+    if (HZ_PLANTED(SPOOL_EMPTIED_EARLY))
+        err = remove_until(s, page->last_seq);
+    if (!err)
+        err = writer_write(w, page->rows, rows, NULL);
     if (err)
         return err;
     /* A crash before this line offers the rows again; their unique key turns them away. */
-    struct value last[] = { VAL_INT(page->last_seq) };
-    err = store_run(s->store, SQL_SPOOL_REMOVE, last, 1, NULL, NULL);
+    if (!HZ_PLANTED(SPOOL_NOT_EMPTIED))
+        err = remove_until(s, page->last_seq);
     if (!err)
         series_add(s->waiting, -(int64_t)rows);
     return err;
@@ -149,7 +159,7 @@ enum err spool_drain(struct spool *s, struct writer *w)
         err = drain_page(s, w, page);
         if (!err)
             total += (int64_t)page->len;
-    } while (!err && page->len);
+    } while (!err && page->len && !HZ_PLANTED(SPOOL_NOT_EMPTIED));
     if (total)
         log_info(NULL, "ledger_spool_drained", LOG_INT("rows", total));
     mem_free(page->records);

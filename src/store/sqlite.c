@@ -1,6 +1,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/planted.h"
 #include "store/driver.h"
 #include "store/sqlite_file.h"
 
@@ -24,9 +25,18 @@ static struct sqlite_store *sqlite_of(struct store *s)
     return HZ_CONTAINER_OF(s, struct sqlite_store, base);
 }
 
+/* The last connection to close writes the log into the file. Into a damaged one it must not: they
+ * are evidence, and the log may be all that is whole. */
+static void keep_log(struct sqlite_store *q, bool is_kept)
+{
+    sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, (int)is_kept, NULL);
+}
+
 static enum err failed(struct sqlite_store *q, const char *doing)
 {
     int code = sqlite3_extended_errcode(q->db);
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
+        keep_log(q, true);
     store_note(&q->base, "%s: %s", doing, sqlite3_errmsg(q->db));
     bool is_taken = code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY ||
                     code == SQLITE_CONSTRAINT_ROWID;
@@ -65,9 +75,11 @@ static enum err prepare_writing(struct sqlite_store *q, const char *path, struct
     enum err err = turn_on_wal(q);
     if (!err)
         err = sqlite_script(&q->base, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+    if (!err && HZ_PLANTED(SYNCHRONOUS_NORMAL))
+        err = sqlite_script(&q->base, "PRAGMA synchronous = NORMAL");
     if (err)
         return fail_set(fail, ERR_STORE, "the store %s cannot be written: %s", path, q->base.error);
-    return OK;
+    return HZ_PLANTED(DIRECTORY_NOT_SYNCED) ? OK : sqlite_file_sync_directory(path, fail);
 }
 
 static enum err open_file(struct sqlite_store *q, const struct store_options *options,
@@ -82,11 +94,14 @@ static enum err open_file(struct sqlite_store *q, const struct store_options *op
         return fail_set(fail, ERR_STORE, "the store %s cannot be opened: %s", path,
                         q->db ? sqlite3_errmsg(q->db) : "out of memory");
     sqlite3_busy_timeout(q->db, BUSY_MS);
+    keep_log(q, true);
     err = sqlite_file_is_ours(q->db, path, fail);
     if (!err && !options->no_migrate)
         err = sqlite_file_check(q->db, path, fail);
     if (!err && !options->is_read_only)
         err = prepare_writing(q, path, fail);
+    if (!err)
+        keep_log(q, false);
     return err;
 }
 
@@ -211,6 +226,8 @@ static enum err sqlite_run_many(struct store *s, enum statement id, const struct
 
 static enum err sqlite_begin(struct store *s)
 {
+    if (HZ_PLANTED(ANSWER_BEFORE_COMMIT) && !sqlite3_get_autocommit(sqlite_of(s)->db))
+        sqlite3_exec(sqlite_of(s)->db, "COMMIT", NULL, NULL, NULL);
     /* IMMEDIATE: a lock taken at the first write could not wait for another writer. */
     return sqlite_script(s, s->is_read_only ? "BEGIN" : "BEGIN IMMEDIATE");
 }
@@ -224,7 +241,7 @@ static void sqlite_rollback(struct store *s)
 
 static enum err sqlite_commit(struct store *s)
 {
-    enum err err = sqlite_script(s, "COMMIT");
+    enum err err = HZ_PLANTED(ANSWER_BEFORE_COMMIT) ? OK : sqlite_script(s, "COMMIT");
     if (err)
         sqlite_rollback(s);
     return err;

@@ -52,6 +52,24 @@ enum err sqlite_file_make(const char *path, struct fail *fail)
     return OK;
 }
 
+/* SQLite does so for a log that it makes itself, but not for one that a killed process has made and
+ * never synced: a power cut would take the log, and all commits in it. */
+enum err sqlite_file_sync_directory(const char *path, struct fail *fail)
+{
+    char why[128];
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? str_dup(str_make(path, (size_t)(slash - path) + 1)) : mem_strdup(".");
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = fd >= 0 && fsync(fd) == 0;
+    int number = errno;
+    if (fd >= 0)
+        close(fd);
+    mem_free(directory);
+    return is_synced ? OK
+                     : fail_set(fail, ERR_STORE, "the directory of the store %s cannot be synced: %s",
+                                path, reason(number, why, sizeof(why)));
+}
+
 static int read_number(sqlite3 *db, const char *sql, int64_t *out)
 {
     sqlite3_stmt *statement = NULL;

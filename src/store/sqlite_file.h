@@ -9,6 +9,9 @@
 /* Makes the file (mode 0600) and its directories (0700) if they are missing. */
 enum err sqlite_file_make(const char *path, struct fail *fail) HZ_MUST_USE;
 
+/* After the log has been opened: makes sure that file and log are still there after a power cut. */
+enum err sqlite_file_sync_directory(const char *path, struct fail *fail) HZ_MUST_USE;
+
 /* A file of ours, or an empty one? */
 enum err sqlite_file_is_ours(sqlite3 *db, const char *path, struct fail *fail) HZ_MUST_USE;
 
