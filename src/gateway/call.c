@@ -82,13 +82,16 @@ static void note_fallback(struct call *c, const struct attempt *a)
                      STR_ARG(a->deployment->name), a->detail);
 }
 
-/* The plan's first choice was left out because it is rate limited. */
+/* The plan's first choice was left out because it is rate limited or has failed lately. */
 static void note_skipped(struct call *c)
 {
     const struct deployment *first = c->plan.first;
-    if (first != c->plan.list[0])
-        c->fallback_reason = arena_printf(&c->http->arena, "%.*s/%.*s: rate limited",
-                                          STR_ARG(first->provider->name), STR_ARG(first->name));
+    if (first == c->plan.list[0])
+        return;
+    bool is_closed = breaker_state(&state_of(c->gateway, first)->breaker) == BREAKER_CLOSED;
+    c->fallback_reason = arena_printf(&c->http->arena, "%.*s/%.*s: %s", STR_ARG(first->provider->name),
+                                      STR_ARG(first->name),
+                                      is_closed ? "rate limited" : "its circuit breaker is open");
 }
 
 /* The shortest wait counts, of those that were left out and those that refused just now. */
