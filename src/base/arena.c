@@ -65,7 +65,7 @@ void *arena_alloc(struct arena *a, size_t size)
     a->used_bytes += size;
     if (size > a->left) {
         size_t next = next_block(a);
-        if (size > next / 2)
+        if (size > next / 4)
             return alloc_large(a, size);
         struct arena_block *block = block_add(a, next);
         a->at = block->data;
