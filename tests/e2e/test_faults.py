@@ -8,14 +8,13 @@ import math
 import subprocess
 import time
 import uuid
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
 from conftest import PRICE, KnownSim, Tls, checked, make_tls, model, provider
-from harness import Server, eventually
+from harness import Server, eventually, http_call
 from money import cost_nusd, tokens_of_messages
 
 OK, FAILED, CONTENT_FILTER, BROKEN = 1, 2, 4, 5
@@ -209,10 +208,9 @@ def world(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def healthy_afterwards(request):
     yield
-    world = request.getfixturevalue("world") if "world" in request.fixturenames else None
-    if world:
-        assert world.server.get("/health").json["status"] == "healthy"
-        assert world.server.chat("good", "And now?").text.startswith("Simulated answer to: And now?")
+    server = request.getfixturevalue("world" if "world" in request.fixturenames else "outage").server
+    assert server.get("/health").json["status"] == "healthy"
+    assert server.chat("good", "And now?").text.startswith("Simulated answer to: And now?")
 
 
 # ---- a call, seen from everywhere ----
@@ -250,7 +248,6 @@ def ask(world, name, is_stream, **more):
 
 def full_text(sim, asked):
     """What a healthy deployment says to these words, to the end, from the simulator itself."""
-    from harness import http_call
     body = {"model": GOOD, "messages": asked.messages}
     reply = http_call(sim.port, "POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {sim.key}"})
     return reply.json["choices"][0]["message"]["content"]
@@ -584,3 +581,113 @@ def test_after_its_key_was_revoked_another_provider_answers(world, mode):
     assert_complete(world.sim, after)
     assert models_asked(world.sim, after) == [name, "good"]
     assert_failures_logged(world.server, after, 1, "credentials", "status 401")
+
+    # Somebody must act: until then it is out of rotation.
+    assert breaker_of(world.server, name) == "open"
+    later = ask(world, name, mode)
+    assert_complete(world.sim, later)
+    assert models_asked(world.sim, later) == ["good"]
+    assert later.reply.headers["x-huntaze-fallback-reason"].endswith("its circuit breaker is open")
+
+
+OPEN_MS = 1000
+FAILURES_IN_ROW = 5
+
+
+def breaker_of(server, name):
+    health = server.get("/health").json
+    (found,) = [deployment["state"] for entry in health["providers"] for deployment in entry["deployments"]
+                if deployment["model"] == name]
+    return found
+
+
+def breaker_gauge(server, deployment):
+    lines = server.get("/metrics").body.decode().splitlines()
+    (found,) = [line for line in lines if line.startswith("huntaze_breaker_state{")
+                and f'deployment="{deployment}"' in line]
+    return float(found.rsplit(" ", 1)[1])
+
+
+def breaker_changes(server, deployment):
+    """Each change of state in the log, with the call that caused it."""
+    lines = [line for line in server.logs() if line["event"] == "breaker" and line["deployment"] == deployment]
+    assert all(line["correlation_id"] for line in lines)
+    return [(line["from"], line["to"]) for line in lines]
+
+
+def set_script(sim, rules):
+    assert http_call(sim.port, "POST", "/sim/script", rules).status < 300
+
+
+@pytest.fixture(scope="module")
+def outage(tmp_path_factory):
+    """Like world, with breakers that open for a second instead of 30."""
+    sim = KnownSim(tmp_path_factory.mktemp("sim"))
+    providers = [provider("openai", sim.url, name=name, timeouts_ms=PATIENT) for name in ("primary", "healthy")]
+    providers.append(provider("openai", sim.url, name="down", timeouts_ms={limit: ONE_REPEAT for limit in PATIENT}))
+    models = [model(f"outage{suffix(mode)}", "primary", f"outage{suffix(mode)}+tokens=60") for mode in BOTH]
+    models += [model(f"down{suffix(mode)}", "down", f"down{suffix(mode)}+status=503") for mode in BOTH]
+    server = Server(tmp_path_factory.mktemp("serve"), {
+        "providers": providers, "models": models + [model("good", "healthy", GOOD)],
+        "routes": [{"models": ["good"]}], "breaker": {"failures_in_row": FAILURES_IN_ROW, "open_ms": OPEN_MS},
+        "fallbacks": [{"from": f"outage{suffix(mode)}", "to": ["good"]} for mode in BOTH]})
+    yield World(server, sim, {})
+    checked(server.finish() + sim.stop())
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_an_outage_in_a_run_of_20_costs_a_few_questions_and_no_answer(outage, mode):
+    name = f"outage{suffix(mode)}"
+    deployment = f"{name}+tokens=60"
+    run = [ask(outage, name, mode) for _ in range(5)]
+    set_script(outage.sim, [{"match": {"model": name}, "do": "status=503"}])
+    begun = time.monotonic()
+    run += [ask(outage, name, mode) for _ in range(10)]
+    seconds = time.monotonic() - begun
+    assert breaker_of(outage.server, name) in ("open", "half_open")
+    assert breaker_gauge(outage.server, deployment) == 1
+    set_script(outage.sim, [])
+    recovery = []
+
+    def is_back():
+        recovery.append(ask(outage, name, mode))
+        return recovery[-1].reply.headers["x-huntaze-provider"] == "primary"
+
+    assert eventually(is_back, OPEN_MS / 1000 + SLACK_SECONDS), "the primary was not used again"
+    run += [ask(outage, name, mode) for _ in range(5)]
+
+    for asked in run:
+        assert_complete(outage.sim, asked)
+    asked_models = [models_asked(outage.sim, asked) for asked in run]
+    assert asked_models[:5] == asked_models[15:] == [[name]] * 5
+    questions = sum(models.count(name) for models in asked_models[5:15])
+    assert FAILURES_IN_ROW <= questions <= FAILURES_IN_ROW + 1 + seconds * 1000 / OPEN_MS
+    assert all(models[-1] == "good" for models in asked_models[5:15])
+    assert {models_asked(outage.sim, asked)[0] for asked in recovery[:-1]} <= {"good"}
+    for asked in recovery[:-1]:
+        assert asked.reply.headers["x-huntaze-fallback-reason"].endswith("its circuit breaker is open")
+
+    assert breaker_of(outage.server, name) == "closed"
+    assert breaker_gauge(outage.server, deployment) == 0
+    changes = breaker_changes(outage.server, deployment)
+    assert changes[0] == ("closed", "open") and changes[-1] == ("half_open", "closed")
+    failed = [row for asked in run for row in rows_of(outage.server, asked) if row["status"] == FAILED]
+    assert len(failed) == questions and sum(row["amount_nusd"] for row in failed) == 0
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_a_provider_that_is_down_gets_hardly_more_questions_than_the_load(outage, mode):
+    """With nobody else: repeats are paid from a budget, and the breaker ends them."""
+    name, load = f"down{suffix(mode)}", 30
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: ask(outage, name, mode), range(load)))
+    for asked in answers:
+        assert asked.reply.status == 502 and asked.reply.error["code"] == "upstream_error", asked.reply
+        assert asked.seconds < ONE_REPEAT / 1000 + SLACK_SECONDS
+    questions = sum(len(models_asked(outage.sim, asked)) for asked in answers)
+    assert 0 < questions <= 1.1 * load
+    refused = [asked for asked in answers if not models_asked(outage.sim, asked)]
+    assert refused, "the breaker never opened"
+    for asked in refused:
+        assert 1 <= int(asked.reply.headers["retry-after"]) <= math.ceil(OPEN_MS / 1000)
+        assert "circuit breaker" in asked.reply.error["message"]
