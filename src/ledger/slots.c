@@ -166,7 +166,11 @@ enum err slots_open(struct str path, size_t count, struct names *names, struct s
 enum err slots_reset(struct slots *s, struct fail *fail)
 {
     s->map_bytes = HEADER_BYTES + s->count * SLOT_BYTES;
-    if (ftruncate(s->fd, 0) != 0 || ftruncate(s->fd, (off_t)s->map_bytes) != 0)
+    if (ftruncate(s->fd, 0) != 0)
+        return io_failed(s, "written", fail);
+    /* A hole of the file that is written to while the disk is full ends the process. */
+    errno = posix_fallocate(s->fd, 0, (off_t)s->map_bytes);
+    if (errno)
         return io_failed(s, "written", fail);
     s->map = mmap(NULL, s->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
     if (s->map == MAP_FAILED) {
