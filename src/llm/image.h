@@ -10,6 +10,8 @@
 #include "base/str.h"
 
 enum { IMAGE_TOKENS_LOW = 85, IMAGE_TOKENS_UNKNOWN = 765 };
+/* Eight tiles under the dearest rule in use, 2833 + 5667 a tile (GPT-4o-mini). */
+enum { IMAGE_TOKENS_MOST = 2833 + 8 * 5667 };
 
 /* url: raw JSON string with quotes. Remote, broken and foreign images: IMAGE_TOKENS_UNKNOWN. */
 int64_t image_tokens(struct str url, bool is_low_detail);

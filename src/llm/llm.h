@@ -36,13 +36,19 @@ struct llm_request {
     bool wants_base64;      /* embeddings: encoding_format base64 */
     int64_t n;              /* choices; 1 if absent */
     int64_t max_tokens;     /* from either field; 0 if absent */
-    int64_t input_estimate; /* tokens by heuristic (llm/count.h), for unknown and counted rows */
+    int64_t input_estimate; /* tokens by heuristic (llm/count.h), for counted rows */
+    int64_t media;          /* parts of messages that are not text */
+    int64_t image_bytes;    /* of the body: addresses and data of images */
 };
 
 /* Validates the types of known fields: ERR_BAD_REQUEST with fail->param and a sentence that says
  * what is allowed (messages absent or empty, stream not boolean, n < 1, ...). */
 enum err llm_request_read(struct arena *a, enum llm_operation operation, struct str body,
                           struct llm_request *out, struct fail *fail) HZ_MUST_USE;
+
+/* More input tokens than this cannot be billed: a token is at least a byte of the request, whatever
+ * the tokenizer, and an image costs at most what the dearest rule in use makes of the largest one. */
+int64_t llm_request_input_bound(const struct llm_request *r);
 
 /* May this deployment serve it? ERR_BAD_REQUEST names what it lacks: tools, images, ... */
 enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,
@@ -81,7 +87,7 @@ struct llm_answer_options {
 /* A 200 body, rewritten for the client into `out` (think tags moved to reasoning_content, null
  * tool_calls dropped, float embeddings to base64 where asked, ...). ERR_UPSTREAM_BROKEN when it is
  * not an answer (empty, HTML, no choices, aborted, or {"error":...} under 200); `answer` then still
- * holds the usage that it stated. Text in `answer` lives in the arena or in `body`. */
+ * holds the usage that it stated. Text in `answer` lives in the arena. */
 enum err llm_answer_read(struct arena *a, const struct llm_request *r, const struct deployment *d,
                          const struct llm_answer_options *options, struct str body, struct buf *out,
                          struct llm_answer *answer, struct fail *fail) HZ_MUST_USE;

@@ -10,7 +10,7 @@
 
 struct checking {
     struct fail *fail;
-    bool has_images;
+    struct prompt_facts facts;
     bool has_prompt;
     size_t message;
     size_t part;
@@ -43,7 +43,8 @@ static enum err check_image(struct checking *c, struct str part)
 {
     struct str image = json_get(part, "image_url");
     struct str url = json_kind(image) == JSON_OBJECT ? json_get(image, "url") : image;
-    c->has_images = c->has_prompt = true;
+    c->facts.has_images = c->has_prompt = true;
+    c->facts.image_bytes += (int64_t)url.len;
     if (json_kind(url) != JSON_STRING || !has_text(url))
         return refuse_part(c, ".image_url.url", "must be a string: a data URL or an address");
     return OK;
@@ -56,9 +57,11 @@ static enum err check_part(struct checking *c, struct str part)
     struct str type = json_get(part, "type");
     if (json_kind(type) != JSON_STRING)
         return refuse_part(c, ".type", "must be a string, such as text or image_url");
+    bool is_text = str_is(type, "\"text\"");
+    c->facts.media += is_text ? 0 : 1;
     if (str_is(type, "\"image_url\""))
         return check_image(c, part);
-    if (!str_is(type, "\"text\"")) {
+    if (!is_text) {
         c->has_prompt = true;
         return OK;
     }
@@ -129,7 +132,7 @@ static enum err check_message(struct checking *c, struct str message)
     return err;
 }
 
-enum err prompt_check_messages(struct str messages, bool *has_images, struct fail *fail)
+enum err prompt_check_messages(struct str messages, struct prompt_facts *out, struct fail *fail)
 {
     struct checking c = { .fail = fail };
     struct json_iter it;
@@ -140,7 +143,7 @@ enum err prompt_check_messages(struct str messages, bool *has_images, struct fai
         if (err)
             return err;
     }
-    *has_images = c.has_images;
+    *out = c.facts;
     if (c.message == 0)
         return refuse(fail, "messages", "must hold at least one message");
     if (!c.has_prompt)

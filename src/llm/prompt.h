@@ -7,8 +7,13 @@
 
 enum { PROMPT_INPUTS_MAX = 2048 };
 
+struct prompt_facts {
+    bool has_images;
+    int64_t media;       /* parts that are not text: images, sound, files */
+    int64_t image_bytes; /* of images within the request: not text either */
+};
 /* messages: a JSON array. ERR_BAD_REQUEST names the member, such as messages[2].content[0].text. */
-enum err prompt_check_messages(struct str messages, bool *has_images,
+enum err prompt_check_messages(struct str messages, struct prompt_facts *out,
                                struct fail *fail) HZ_MUST_USE;
 /* input: a string, strings, tokens, or arrays of tokens; none empty. */
 enum err prompt_check_input(struct str input, struct fail *fail) HZ_MUST_USE;

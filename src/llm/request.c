@@ -1,6 +1,7 @@
 #include "llm/llm.h"
 
 #include "llm/count.h"
+#include "llm/image.h"
 #include "llm/key.h"
 #include "llm/prompt.h"
 #include "llm/refuse.h"
@@ -26,8 +27,13 @@ static enum err read_model(struct reading *in, struct str value)
 static enum err read_messages(struct reading *in, struct str value)
 {
     struct llm_request *r = in->request;
+    struct prompt_facts facts = { 0 };
+    enum err err = prompt_check_messages(value, &facts, in->fail);
     r->messages = value;
-    return prompt_check_messages(value, &r->has_images, in->fail);
+    r->has_images = facts.has_images;
+    r->media = facts.media;
+    r->image_bytes = facts.image_bytes;
+    return err;
 }
 
 static enum err read_input(struct reading *in, struct str value)
@@ -196,6 +202,12 @@ enum err llm_request_read(struct arena *a, enum llm_operation operation, struct 
                           (operation == LLM_CHAT ? token_count_messages(out->messages)
                                                  : prompt_count_input(out->input));
     return OK;
+}
+
+int64_t llm_request_input_bound(const struct llm_request *r)
+{
+    int64_t text_bytes = (int64_t)r->body.len - r->image_bytes;
+    return HZ_MAX(text_bytes + r->media * IMAGE_TOKENS_MOST, r->input_estimate);
 }
 
 enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,

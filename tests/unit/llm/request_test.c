@@ -189,7 +189,28 @@ TEST(a_deployment_is_offered_only_what_it_can_do)
     fixture_fini(&f);
 }
 
-RUN_TESTS(T(everything_the_gateway_needs_is_read_in_one_pass),
+/* 2833 + 8 tiles of 5667: the largest image under the dearest rule. */
+enum { DEAREST_IMAGE = 48169 };
+
+TEST(the_bound_of_the_input_holds_for_any_tokenizer_and_image)
+{
+    static struct fixture f;
+    fixture_init(&f, DIALECT_OPENAI);
+    CHECK_OK(fixture_read(&f, LLM_CHAT, "{" USER_HI "}"));
+    CHECK_EQ(llm_request_input_bound(&f.request), (int64_t)f.request.body.len);
+
+    CHECK_OK(fixture_read(&f, LLM_CHAT,
+        "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"},"
+        "{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://example.org/a.png\"}},"
+        "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAAAAAAAAAA\"}}]}]}"));
+    int64_t urls = (int64_t)(sizeof("\"https://example.org/a.png\"") - 1 +
+                             sizeof("\"data:image/png;base64,AAAAAAAAAAAA\"") - 1);
+    CHECK_EQ(llm_request_input_bound(&f.request),
+             (int64_t)f.request.body.len - urls + 2 * (int64_t)DEAREST_IMAGE);
+    fixture_fini(&f);
+}
+
+RUN_TESTS(T(the_bound_of_the_input_holds_for_any_tokenizer_and_image), T(everything_the_gateway_needs_is_read_in_one_pass),
           T(absent_and_null_fields_take_their_defaults),
           T(wrong_types_name_the_field_and_what_is_allowed), T(messages_are_checked_member_by_member),
           T(an_assistant_turn_of_tool_calls_alone_is_a_prompt),
