@@ -15,6 +15,7 @@ struct answer_reading {
     struct fault fault;
     const char *broken; /* what makes it no answer, or NULL */
     size_t choices;
+    struct str finish_reason; /* of the first choice */
 };
 
 static void read_choice(struct answer_reading *in, struct splice *s, struct str choice)
@@ -28,7 +29,7 @@ static void read_choice(struct answer_reading *in, struct splice *s, struct str 
     voice_init(&voice, in->reasoning);
     choice_rewrite(&in->speech, &voice, s, choice, in->choices, &facts);
     if (in->choices++ == 0)
-        in->answer->finish_reason = facts.finish_reason;
+        in->finish_reason = facts.finish_reason;
     in->answer->is_content_filter |= facts.is_content_filter;
     if (facts.is_aborted)
         in->broken = "an answer that the provider itself gave up";
@@ -83,6 +84,7 @@ static enum err read_chat(struct arena *a, const struct deployment *d,
     };
     read_answer(&in, body, out);
     answer->response_model = arena_str(a, json_to_str(a, in.envelope.seen_model));
+    answer->finish_reason = arena_str(a, in.finish_reason);
     answer->output_estimate = token_count_total(&in.speech.tokens);
     speech_fini(&in.speech);
     if (fault_found(&in.fault))
