@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "gateway/internal.h"
 
-enum { WATCH_MS = 1000, JOIN_MS = 2 };
+enum { WATCH_MS = 1000, REST_MS = 5, LOOK_PATIENCE_MS = 3000, JOIN_FIRST_MS = 2, JOIN_LAST_MS = 100 };
 
 struct key_source {
     pthread_mutex_t lock;
@@ -60,26 +60,6 @@ static void look_free(void *arg)
     mem_free(look);
 }
 
-static enum err ping_run(void *arg)
-{
-    struct look *look = arg;
-    pthread_mutex_lock(&look->source->lock);
-    enum err err = store_ping(look->source->store);
-    pthread_mutex_unlock(&look->source->lock);
-    return err;
-}
-
-enum err key_source_ping(struct task *t, struct gateway_loop *gl)
-{
-    struct look *look = MEM_NEW(struct look);
-    look->source = gl->gateway->keys;
-    bool is_given_up;
-    enum err err = worker_run(t, gl->gateway->workers, ping_run, look, look_free, &is_given_up);
-    if (!is_given_up)
-        look_free(look);
-    return err;
-}
-
 /* ---- the view ---- */
 
 static void view_take(struct key_view *view, struct gateway *g, struct key_table *table)
@@ -117,27 +97,40 @@ static enum err refresh(struct task *t, struct gateway_loop *gl)
     look->known_version = view->table ? view->table->version : -1;
     int64_t began_ns = loop_now_ns(gl->loop);
     bool is_given_up;
-    view->is_refreshing = true;
+    view->is_wanted = false;
     enum err err = worker_run(t, gl->gateway->workers, look_run, look, look_free, &is_given_up);
-    view->is_refreshing = false;
     if (is_given_up)
         return err;
     if (!err) {
         view_take(view, gl->gateway, look->table);
         look->table = NULL;
-        view->refreshed_ns = began_ns;
     }
+    view->looked_ns = began_ns;
+    view->look_err = err;
     look_free(look);
     return err;
+}
+
+/* Until somebody wants a look, a second at most; a moment at least, so that a flood of unknown keys
+ * is answered by few looks. */
+static enum err rest(struct task *t, struct key_view *view)
+{
+    enum err err = task_sleep(t, REST_MS);
+    if (err || view->is_wanted)
+        return err;
+    view->resting = t;
+    err = task_wait(t, loop_now_ns(task_loop(t)) + WATCH_MS * NS_PER_MS);
+    view->resting = NULL;
+    return err == ERR_TIMEOUT ? OK : err;
 }
 
 void key_view_watch(struct task *t, void *gateway_loop)
 {
     struct gateway_loop *gl = gateway_loop;
     bool is_store_up = true;
-    while (task_sleep(t, WATCH_MS) == OK) {
+    while (rest(t, &gl->keys) == OK) {
         task_set_stage(t, "look for changed keys");
-        enum err err = gl->keys.is_refreshing ? OK : refresh(t, gl);
+        enum err err = refresh(t, gl);
         if (task_stop_reason(t))
             break;
         if (err && is_store_up)
@@ -147,15 +140,30 @@ void key_view_watch(struct task *t, void *gateway_loop)
     }
 }
 
+enum err key_view_look(struct task *t, struct gateway_loop *gl, int64_t patience_ms)
+{
+    struct key_view *view = &gl->keys;
+    int64_t since_ns = loop_clock_ns(gl->loop), until_ns = since_ns + patience_ms * NS_PER_MS;
+    for (int64_t ms = JOIN_FIRST_MS; view->looked_ns < since_ns; ms = HZ_MIN(ms * 2, (int64_t)JOIN_LAST_MS)) {
+        if (loop_now_ns(gl->loop) >= until_ns)
+            return ERR_STORE;
+        view->is_wanted = true;
+        if (view->resting)
+            task_wake(view->resting, OK);
+        enum err err = task_sleep(t, ms);
+        if (err)
+            return err;
+    }
+    return view->look_err ? ERR_STORE : OK;
+}
+
 /* ---- identify ---- */
 
 static struct str key_of_request(const struct http_head *head)
 {
     struct str value = http_head_get(head, "authorization");
-    if (value.at) {
-        struct str scheme = str_cut(&value, ' ');
-        return str_eq_nocase(scheme, STR("bearer")) ? str_trim(value) : STR_NONE;
-    }
+    if (value.at && str_eq_nocase(str_cut(&value, ' '), STR("bearer")))
+        return str_trim(value);
     value = http_head_get(head, "api-key");
     return str_trim(value.at ? value : http_head_get(head, "x-api-key"));
 }
@@ -193,17 +201,6 @@ static bool find_key(struct gateway_loop *gl, struct http_request *r, struct str
     return true;
 }
 
-/* A look at the store that began after the request came settles whether the key exists. */
-static enum err refresh_since(struct task *t, struct gateway_loop *gl, int64_t since_ns)
-{
-    while (gl->keys.refreshed_ns < since_ns) {
-        enum err err = gl->keys.is_refreshing ? task_sleep(t, JOIN_MS) : refresh(t, gl);
-        if (err)
-            return err;
-    }
-    return OK;
-}
-
 enum err auth_identify(struct task *t, struct gateway_loop *gl, struct http_request *r,
                        struct caller *out, struct fail *fail)
 {
@@ -224,12 +221,12 @@ enum err auth_identify(struct task *t, struct gateway_loop *gl, struct http_requ
     if (find_key(gl, r, text, out))
         return OK;
     if (key_is_well_formed(text)) {
-        enum err err = refresh_since(t, gl, loop_clock_ns(gl->loop));
-        if (err)
-            return fail_set(fail, err, "the key could not be checked: %s",
-                            err_info(err)->text);
-        if (find_key(gl, r, text, out))
+        /* A look at the store that began after the request came settles whether the key exists. */
+        enum err err = key_view_look(t, gl, LOOK_PATIENCE_MS);
+        if (!err && find_key(gl, r, text, out))
             return OK;
+        if (err && g->config->auth.required)
+            return fail_set(fail, err, "the key could not be checked: %s", err_info(err)->text);
     }
     if (!g->config->auth.required) {
         caller_default(g, out);

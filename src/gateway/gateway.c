@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "gateway/internal.h"
 
+enum { PING_MS = 1500 };
+
 static const char *terminated(struct buf *room, struct str s)
 {
     buf_clear(room);
@@ -174,7 +176,7 @@ struct ledger *gateway_ledger(const struct gateway *g)
 
 enum err gateway_ping_store(struct task *t, struct gateway_loop *gl)
 {
-    return key_source_ping(t, gl);
+    return key_view_look(t, gl, PING_MS);
 }
 
 const char *gateway_breaker_state(const struct gateway *g, const struct deployment *d)
