@@ -194,7 +194,7 @@ static size_t call_fields(const struct call *c, struct log_field *out)
     if (c->is_unpriced)
         out[n++] = LOG_BOOL("unpriced", true);
     if (c->usage_source != USAGE_PROVIDER)
-        out[n++] = LOG_TEXT("usage_source", "counted");
+        out[n++] = LOG_TEXT("usage_source", c->usage_source == USAGE_COUNTED ? "counted" : "unknown");
     if (c->first_content_ms >= 0)
         out[n++] = LOG_INT("first_content_ms", c->first_content_ms);
     if (c->is_fallback)

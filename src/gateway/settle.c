@@ -6,18 +6,40 @@
 /* A settle goes to the spool within the ledger's own patience; this only bounds a stuck disk. */
 enum { SETTLE_MS = 60000, OUTPUT_GUESS_TOKENS = 1024 };
 
+/* Some deployments are asked without the caller's bound, because they reject the field. */
+static bool drops_max_tokens(const struct capabilities *caps)
+{
+    for (size_t i = 0; i < caps->drop_params_len; i++) {
+        if (str_is(caps->drop_params[i], "max_tokens") ||
+            str_is(caps->drop_params[i], "max_completion_tokens"))
+            return true;
+    }
+    return false;
+}
+
+/* The first bound that is known: the request's, else the deployment's, else the model's. */
+static int64_t output_bound(const struct llm_request *r, const struct deployment *d)
+{
+    const int64_t bounds[] = {
+        drops_max_tokens(&d->caps) ? 0 : r->max_tokens,
+        d->caps.default_max_tokens,
+        d->model->max_output_tokens,
+        d->model->context_tokens,
+    };
+    for (size_t i = 0; i < HZ_LEN(bounds); i++) {
+        if (bounds[i])
+            return bounds[i];
+    }
+    return OUTPUT_GUESS_TOKENS;
+}
+
 static struct usage worst_case(const struct call *c, const struct deployment *d)
 {
-    int64_t output = c->request.max_tokens ? c->request.max_tokens
-                   : d->caps.default_max_tokens ? d->caps.default_max_tokens
-                   : d->model->max_output_tokens ? d->model->max_output_tokens
-                   : OUTPUT_GUESS_TOKENS;
-    if (c->request.operation == LLM_EMBEDDINGS)
-        output = 0;
-    /* A token is at least one byte of the request, whatever the tokenizer. */
+    const struct llm_request *r = &c->request;
+    int64_t output = r->operation == LLM_EMBEDDINGS ? 0 : output_bound(r, d);
     return (struct usage) {
-        .input_tokens = HZ_MAX((int64_t)c->request.body.len, c->request.input_estimate),
-        .output_tokens = output * HZ_MAX(c->request.n, 1),
+        .input_tokens = llm_request_input_bound(r),
+        .output_tokens = output * HZ_MAX(r->n, 1),
     };
 }
 
@@ -93,18 +115,35 @@ static enum attempt_status status_of(const struct attempt *a, enum outcome outco
     }
 }
 
+/* It had the request and had not refused it. */
+static bool was_at_work(const struct attempt *a)
+{
+    return a->was_sent && (a->http_status == 0 || a->http_status == 200);
+}
+
+/* A whole answer is finished and billed even when nobody takes it any more, and what it cost is
+ * known to the provider alone. A stream ends when its connection does: what passed is what counts. */
+static bool is_unseen(const struct attempt *a, enum outcome outcome)
+{
+    if (a->call->request.is_stream || a->answer.has_usage || !was_at_work(a))
+        return false;
+    bool broke_within = a->http_status == 200 && !a->exchange.is_body_done;
+    return outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT || broke_within;
+}
+
 /* Did the provider do work that it bills? Content that came, or a prompt that it read. */
 static bool is_billed(const struct attempt *a, enum outcome outcome)
 {
     if (a->answer.has_usage || a->has_begun || outcome == OUTCOME_ANSWER ||
         outcome == OUTCOME_BROKEN || outcome == OUTCOME_FILTERED)
         return true;
-    /* Cut off by us or by time while the provider was at work. */
-    return a->was_sent && (outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT);
+    return was_at_work(a) && (outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT);
 }
 
 static void take_usage(struct attempt *a, enum outcome outcome, struct transfer *row)
 {
+    if (is_unseen(a, outcome))
+        return; /* the row keeps its estimate, and says so */
     if (!is_billed(a, outcome)) {
         row->usage = (struct usage) { 0 };
         row->usage_source = USAGE_PROVIDER; /* a refusal states that nothing was used */
@@ -128,6 +167,10 @@ static void count_metrics(struct attempt *a, enum outcome outcome, const struct 
     series_observe(s->seconds, (double)row->duration_ms / 1000);
     if (row->first_content_ms >= 0)
         series_observe(s->first_content, (double)row->first_content_ms / 1000);
+    if (row->amount_nusd)
+        series_add(s->cost, row->amount_nusd);
+    if (row->usage_source == USAGE_UNKNOWN)
+        return; /* bounds, not counts */
     const struct usage *u = &row->usage;
     if (u->input_tokens)
         series_add(s->tokens_in, u->input_tokens);
@@ -137,8 +180,6 @@ static void count_metrics(struct attempt *a, enum outcome outcome, const struct 
         series_add(s->tokens_out, u->output_tokens);
     if (u->reasoning_tokens)
         series_add(s->tokens_reasoning, u->reasoning_tokens);
-    if (row->amount_nusd)
-        series_add(s->cost, row->amount_nusd);
 }
 
 void settle_note(struct attempt *a, enum outcome outcome)

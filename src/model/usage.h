@@ -8,7 +8,7 @@
 enum usage_source {
     USAGE_PROVIDER = 0, /* stated by the provider */
     USAGE_COUNTED = 1,  /* counted by us while passing: the provider stated nothing */
-    USAGE_UNKNOWN = 2,  /* a crash lies between send and settle: charged at the estimate */
+    USAGE_UNKNOWN = 2,  /* nobody saw what it came to (a crash, an answer cut off): charged at its bound */
     USAGE_SOURCES
 };
 

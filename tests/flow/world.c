@@ -339,7 +339,7 @@ static void check_ledger(struct world *w)
     CHECK_EQ(ask_number(db, "SELECT count(DISTINCT operation_id) FROM transfer WHERE correlation_id = ?",
                         w->correlation), rows > 0);
     CHECK_EQ(rows > 0, w->was_sent);
-    CHECK_EQ(ask_number(db, "SELECT count(*) FROM transfer WHERE usage_source = 2", NULL), 0);
+    CHECK_EQ(ask_number(db, "SELECT count(*) FROM transfer WHERE status = 6", NULL), 0);
     if (w->disturbance == DISTURB_NOTHING)
         CHECK_EQ(rows, w->scenario->expected_rows);
     sqlite3_close(db);
