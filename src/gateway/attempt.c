@@ -79,8 +79,7 @@ static const struct {
     enum outcome outcome;
     enum err err;
 } statuses[] = {
-    { 401, 401, OUTCOME_CREDENTIALS, ERR_UPSTREAM },
-    { 403, 404, OUTCOME_CREDENTIALS, ERR_UPSTREAM },
+    { 401, 404, OUTCOME_CREDENTIALS, ERR_UPSTREAM }, /* 402: our account there is empty */
     { 408, 409, OUTCOME_SERVER_ERROR, ERR_UPSTREAM_BROKEN },
     { 429, 429, OUTCOME_LIMITED, ERR_RATE_LIMIT },
     { 400, 499, OUTCOME_REFUSED, ERR_BAD_REQUEST },
@@ -287,10 +286,11 @@ static void log_failure(const struct attempt *a, enum outcome outcome)
     log_write(level, &a->call->log, "attempt_failed", fields, HZ_LEN(fields));
 }
 
-enum outcome attempt_run(struct task *t, struct call *c, const struct deployment *d, struct attempt *a)
+static enum outcome run(struct task *t, struct call *c, const struct deployment *d, struct attempt *a)
 {
     *a = (struct attempt) {
         .call = c,
+        .memory = a->memory,
         .deployment = d,
         .state = state_of(c->gateway, d),
         .number = (int)c->rows_len + 1,
@@ -301,7 +301,7 @@ enum outcome attempt_run(struct task *t, struct call *c, const struct deployment
     c->served = d;
     struct llm_outbound outbound;
     struct fail fail = { 0 };
-    enum err err = llm_outbound_build(&c->http->arena, &c->request, d, &outbound, &fail);
+    enum err err = llm_outbound_build(a->memory, &c->request, d, &outbound, &fail);
     if (err)
         return attempt_fail(a, OUTCOME_REFUSED, err, "%s", fail.text);
     if (!breaker_enter(&a->state->breaker, &c->gateway->gateway->breaker_options, a->started_ns)) {
@@ -323,5 +323,18 @@ enum outcome attempt_run(struct task *t, struct call *c, const struct deployment
         log_failure(a, outcome);
     }
     settle_note(a, outcome);
+    return outcome;
+}
+
+/* The provider's copy of the request lives as long as its attempt: copies that stayed would leave a
+ * large request no room to fall over. */
+enum outcome attempt_run(struct task *t, struct call *c, const struct deployment *d, struct attempt *a)
+{
+    struct arena memory;
+    arena_init(&memory, c->http->arena.limit_bytes);
+    a->memory = &memory;
+    enum outcome outcome = run(t, c, d, a);
+    a->memory = NULL;
+    arena_fini(&memory);
     return outcome;
 }

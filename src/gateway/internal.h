@@ -77,6 +77,7 @@ struct attempt {
     struct call *call;
     const struct deployment *deployment;
     struct deployment_state *state;
+    struct arena *memory; /* of what goes to the provider; only while it runs */
     struct http_exchange exchange;
     struct llm_limits limits;
     int number; /* 1.. within the operation */
