@@ -59,6 +59,8 @@ void reply_call_error(struct task *t, struct api_request *r, enum err err)
     call_write_headers(c, &extra);
     if (c->retry_after_ms > 0)
         http1_write_header_i64(&extra, STR("Retry-After"), (c->retry_after_ms + 999) / 1000);
+    else if (c->error_status == 503 || c->error_status == 429)
+        buf_add(&extra, STR("Retry-After: 1\r\n"));
     /* Our own retries are used up: a client that repeats would multiply them. */
     if (c->rows_len > 0 && c->error_status >= 500)
         buf_add(&extra, STR("X-Should-Retry: false\r\n"));

@@ -52,7 +52,7 @@ static void classify(struct call *c)
         c->tier = c->caller.tier;
     if (!is_auto || c->request.operation != LLM_CHAT || (c->has_type && c->language.at))
         return;
-    struct str text = last_user_text(c);
+    struct str text = str_first(last_user_text(c), CLASSIFY_TEXT_BYTES);
     if (!c->has_type)
         c->type = classify_type(text);
     if (!c->language.at)
@@ -151,6 +151,8 @@ static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, en
         if (err)
             return attempt_wait_failed(t, a, err, "waiting to try again");
         outcome = attempt_run(t, c, c->plan.list[0], a);
+        if (outcome == OUTCOME_LIMITED)
+            note_limited(c, a);
         if (outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
             add_reason(reasons, a);
     }
@@ -163,7 +165,6 @@ static enum outcome run_attempts(struct task *t, struct call *c, struct attempt 
     if (c->plan.len == 1)
         outcome = repeat(t, c, a, outcome, reasons);
     c->region = a->limits.region.len ? a->limits.region : a->deployment->provider->region;
-    c->result = a->answer;
     c->outcome = outcome;
     c->is_fallback = a->deployment != c->plan.first;
     return outcome;
@@ -299,10 +300,18 @@ void call_fini(struct call *c)
     buf_fini(&c->answer);
 }
 
+/* Reasons quote providers, who may send line breaks. */
 static void add_header(struct buf *out, const char *name, struct str value)
 {
-    if (value.len && http1_is_field_value(value))
-        http1_write_header(out, str_of(name), value);
+    value = str_trim(value);
+    if (value.len == 0)
+        return;
+    buf_addf(out, "%s: ", name);
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        buf_add_char(out, c < 0x20 || c == 0x7f ? ' ' : value.at[i]);
+    }
+    buf_add(out, STR("\r\n"));
 }
 
 void call_write_headers(const struct call *c, struct buf *out)

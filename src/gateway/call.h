@@ -63,7 +63,6 @@ struct call {
     const struct deployment *served; /* who answered (or was tried last) */
     struct str region;
     struct buf answer;
-    struct llm_answer result;
     struct usage usage;           /* of the answer, as settled */
     enum usage_source usage_source;
     int64_t cost_nusd;            /* of all attempts */

@@ -31,6 +31,14 @@ static void copy_error(struct attempt *a, const struct llm_error *error)
     a->error.code = arena_str(arena, error->code);
 }
 
+static void take_answer(struct attempt *a, const struct llm_stream *stream)
+{
+    struct arena *arena = &a->call->http->arena;
+    llm_stream_answer(stream, &a->answer);
+    a->answer.finish_reason = arena_str(arena, a->answer.finish_reason);
+    a->answer.response_model = arena_str(arena, a->answer.response_model);
+}
+
 static void take_event(struct relay *r, struct str data)
 {
     struct attempt *a = r->attempt;
@@ -41,7 +49,12 @@ static void take_event(struct relay *r, struct str data)
             a->first_content_ns = loop_now_ns(a->call->gateway->loop);
         r->has_content = true;
         break;
-    case LLM_EVENT_DONE: r->is_done = true; break;
+    case LLM_EVENT_DONE:
+        r->is_done = true;
+        if (!r->has_content)
+            fail_relay(r, attempt_fail(a, OUTCOME_UNREADABLE, ERR_UPSTREAM_BROKEN,
+                                       "the provider's stream held no answer"));
+        break;
     case LLM_EVENT_ERROR:
         copy_error(a, llm_stream_error(r->stream));
         fail_relay(r, attempt_fail(a, OUTCOME_ERROR_EVENT, ERR_UPSTREAM_BROKEN,
@@ -89,6 +102,8 @@ static enum err begin_stream(struct task *t, struct call *c)
     struct buf headers = { 0 };
     buf_add(&headers, STR("Content-Type: text/event-stream; charset=utf-8\r\n"
                           "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"));
+    http1_write_header(&headers, STR("X-Correlation-ID"), c->log.correlation_id);
+    http1_write_header(&headers, STR("X-Request-ID"), c->log.correlation_id);
     call_write_headers(c, &headers);
     enum err err = http_reply_begin(t, c->http, 200, buf_str(&headers));
     buf_fini(&headers);
@@ -156,7 +171,7 @@ enum outcome relay_stream(struct task *t, struct attempt *a)
     r.stream = llm_stream_create(&a->call->request, a->deployment, &options);
     task_set_stage(t, "relay stream");
     relay_run(t, &r);
-    llm_stream_answer(r.stream, &a->answer);
+    take_answer(a, r.stream);
     if (r.outcome == OUTCOME_ANSWER) {
         read_to_the_end(t, a);
         /* What belongs behind the last event stays with the call until its rows are durable. */
