@@ -18,6 +18,7 @@ from harness import Server, eventually, http_call
 from money import cost_nusd, tokens_of_messages
 
 OK, FAILED, CONTENT_FILTER, BROKEN = 1, 2, 4, 5
+UNKNOWN = 2  # usage source
 WHOLE, STREAM = False, True
 BOTH = (WHOLE, STREAM)
 GOOD = "good+tokens=60"
@@ -307,10 +308,15 @@ def assert_answered_row(sim, asked, row):
 
 
 def assert_failed_row(sim, asked, row, outcome):
-    """What the provider bills stands in the ledger, and what it may bill although it kept silent."""
+    """What the provider bills stands in the ledger, and what it may bill although it kept silent: for
+    a whole answer that is all it was allowed to write."""
     billed = billed_to(sim, asked).get(row["model_name"])
     assert row["status"] == FAILED
-    if billed or outcome == "silent":
+    if row["usage_source"] == UNKNOWN:
+        assert not row["is_stream"], "a stream ends with its connection: what passed was counted"
+        assert row["input_tokens"] >= tokens_of_messages(asked.messages) and row["output_tokens"] > 0
+        assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
+    elif billed or outcome == "silent":
         assert row["input_tokens"] == tokens_of_messages(asked.messages)
         assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"]) > 0
     else:
