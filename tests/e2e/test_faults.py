@@ -7,21 +7,22 @@ import json
 import math
 import subprocess
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
-from conftest import PRICE, KnownSim, Tls, checked, make_tls, model, provider
-from harness import Server, eventually, http_call
-from money import cost_nusd, tokens_of_messages
+pytest.register_assert_rewrite("seen")
 
-OK, FAILED, CONTENT_FILTER, BROKEN = 1, 2, 4, 5
-UNKNOWN = 2  # usage source
+from conftest import PRICE, KnownSim, Tls, checked, make_tls, model, provider
+from harness import Server, eventually
+from money import cost_nusd, tokens_of_messages
+from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, ask, assert_answered_row, assert_complete, assert_failed_row,
+                  assert_failures_logged, attempts_counted, billed_to, breaker_changes, breaker_gauge, breaker_of,
+                  full_text, log_of, models_asked, rows_of, set_script)
+
 WHOLE, STREAM = False, True
 BOTH = (WHOLE, STREAM)
-GOOD = "good+tokens=60"
 TOKEN_BYTES = 4
 # A deployment that answers is never cut off by these, however busy the machine is.
 PATIENT = {"connect": 10000, "first_content": 15000, "idle": 15000, "attempt": 20000, "total": 25000}
@@ -148,9 +149,11 @@ def first_only(name, words):
     return {"match": {"model": name, "nth": 1}, "do": words}
 
 
-SCRIPT = [first_only(f"{place}500-once{suffix(mode)}", "status=500") for place in ("over-", "alone-") for mode in BOTH] + \
-         [first_only(f"over-429-once{suffix(mode)}", "status=429,retry_after=2") for mode in BOTH] + \
-         [{"match": {"model": f"over-key{suffix(mode)}", "nth": [2, None]}, "do": "status=401"} for mode in BOTH]
+SCRIPT = [rule for mode in BOTH for rule in (
+    first_only(f"over-500-once{suffix(mode)}", "status=500"),
+    first_only(f"alone-500-once{suffix(mode)}", "status=500"),
+    first_only(f"over-429-once{suffix(mode)}", "status=429,retry_after=2"),
+    {"match": {"model": f"over-key{suffix(mode)}", "nth": [2, None]}, "do": "status=401"})]
 
 
 def add_models(models):
@@ -212,124 +215,6 @@ def healthy_afterwards(request):
     server = request.getfixturevalue("world" if "world" in request.fixturenames else "outage").server
     assert server.get("/health").json["status"] == "healthy"
     assert server.chat("good", "And now?").text.startswith("Simulated answer to: And now?")
-
-
-# ---- a call, seen from everywhere ----
-
-class Asked:
-    """One call: what was asked, what the caller got, how long it took."""
-
-    def __init__(self, server, name, is_stream, more=(), **fields):
-        self.mark = f"fault-{uuid.uuid4()}"
-        self.name = name
-        self.messages = [{"role": "user", "content": f"Go on. {self.mark}"}, *more]
-        body = {"model": name, "messages": self.messages, **fields} | ({"stream": True} if is_stream else {})
-        begun = time.monotonic()
-        self.reply = server.post("/v1/chat/completions", body, headers={"X-Correlation-ID": self.mark})
-        self.seconds = time.monotonic() - begun
-        self.is_stream = is_stream
-
-    @property
-    def events(self):
-        assert self.reply.headers["content-type"].startswith("text/event-stream"), self.reply
-        return [line[6:] for line in self.reply.body.decode().split("\n") if line.startswith("data: ")]
-
-    @property
-    def finish_reasons(self):
-        if not self.is_stream:
-            return [choice["finish_reason"] for choice in self.reply.json["choices"]]
-        chunks = [json.loads(event) for event in self.events if event != "[DONE]"]
-        return [choice["finish_reason"] for chunk in chunks for choice in chunk.get("choices", ())
-                if choice.get("finish_reason")]
-
-
-def ask(world, name, is_stream, **more):
-    return Asked(world.server, name, is_stream, **more)
-
-
-def full_text(sim, asked):
-    """What a healthy deployment says to these words, to the end, from the simulator itself."""
-    body = {"model": GOOD, "messages": asked.messages}
-    reply = http_call(sim.port, "POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {sim.key}"})
-    return reply.json["choices"][0]["message"]["content"]
-
-
-def requests_of(sim, asked):
-    """What the server sent for a call; the test's own question for the full text is no part of it."""
-    return [request for request in sim.requests_with(asked.mark)
-            if "x-client-request-id" in {name.lower() for name in request["headers"]}]
-
-
-def models_asked(sim, asked):
-    """Names without the simulator's words, oldest first."""
-    return [request["body"]["model"].split("+")[0] for request in requests_of(sim, asked)]
-
-
-def billed_to(sim, asked):
-    """What the provider billed, by model: its last call each."""
-    seqs = {request["seq"] for request in requests_of(sim, asked)}
-    return {entry["model"]: entry for entry in sim.invoice() if entry["seq"] in seqs}
-
-
-def rows_of(server, asked):
-    return server.query(
-        "SELECT t.*, m.text AS model_name, d.text AS deployment_name, p.text AS provider_name FROM transfer t "
-        "JOIN name m ON m.id = t.model JOIN name d ON d.id = t.deployment JOIN name p ON p.id = t.provider "
-        "WHERE correlation_id = ? ORDER BY attempt", asked.mark)
-
-
-def log_of(server, asked, event):
-    def lines():
-        return [line for line in server.logs() if line.get("correlation_id") == asked.mark]
-    # The line of a request comes last, and after the caller has its answer.
-    eventually(lambda: any(line["event"] == "request" for line in lines()))
-    return [line for line in lines() if line["event"] == event]
-
-
-def attempts_counted(server, deployment, outcome):
-    lines = server.get("/metrics").body.decode().splitlines()
-    found = [line for line in lines if line.startswith("huntaze_attempts_total{")
-             and f'deployment="{deployment}"' in line and f'outcome="{outcome}"' in line]
-    return sum(float(line.rsplit(" ", 1)[1]) for line in found)
-
-
-def assert_complete(sim, asked):
-    assert asked.reply.status == 200, asked.reply
-    assert asked.reply.text == full_text(sim, asked)
-    assert asked.finish_reasons == ["stop"]
-
-
-def assert_answered_row(sim, asked, row):
-    """The last row: the answer, under the model that gave it, at the provider's own figures."""
-    billed = billed_to(sim, asked)[row["model_name"]]
-    assert (row["status"], row["usage_source"]) == (OK, 0)
-    assert (row["input_tokens"], row["output_tokens"]) == (billed["prompt_tokens"], billed["completion_tokens"])
-    assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
-
-
-def assert_failed_row(sim, asked, row, outcome):
-    """What the provider bills stands in the ledger, and what it may bill although it kept silent: for
-    a whole answer that is all it was allowed to write."""
-    billed = billed_to(sim, asked).get(row["model_name"])
-    assert row["status"] == FAILED
-    if row["usage_source"] == UNKNOWN:
-        assert not row["is_stream"], "a stream ends with its connection: what passed was counted"
-        assert row["input_tokens"] >= tokens_of_messages(asked.messages) and row["output_tokens"] > 0
-        assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
-    elif billed or outcome == "silent":
-        assert row["input_tokens"] == tokens_of_messages(asked.messages)
-        assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"]) > 0
-    else:
-        assert (row["input_tokens"], row["output_tokens"], row["amount_nusd"]) == (0, 0, 0)
-
-
-def assert_failures_logged(server, asked, count, outcome, reason):
-    failures = log_of(server, asked, "attempt_failed")
-    assert [line["outcome"] for line in failures] == [outcome] * count
-    assert [line["attempt"] for line in failures] == list(range(1, count + 1))
-    assert all(reason in line["reason"] for line in failures), failures
-    level = "error" if outcome == "credentials" else "warn"
-    assert {line["level"] for line in failures} == {level}
 
 
 # ---- before the first content: somebody else answers ----
@@ -598,31 +483,6 @@ def test_after_its_key_was_revoked_another_provider_answers(world, mode):
 
 OPEN_MS = 1000
 FAILURES_IN_ROW = 5
-
-
-def breaker_of(server, name):
-    health = server.get("/health").json
-    (found,) = [deployment["state"] for entry in health["providers"] for deployment in entry["deployments"]
-                if deployment["model"] == name]
-    return found
-
-
-def breaker_gauge(server, deployment):
-    lines = server.get("/metrics").body.decode().splitlines()
-    (found,) = [line for line in lines if line.startswith("huntaze_breaker_state{")
-                and f'deployment="{deployment}"' in line]
-    return float(found.rsplit(" ", 1)[1])
-
-
-def breaker_changes(server, deployment):
-    """Each change of state in the log, with the call that caused it."""
-    lines = [line for line in server.logs() if line["event"] == "breaker" and line["deployment"] == deployment]
-    assert all(line["correlation_id"] for line in lines)
-    return [(line["from"], line["to"]) for line in lines]
-
-
-def set_script(sim, rules):
-    assert http_call(sim.port, "POST", "/sim/script", rules).status < 300
 
 
 @pytest.fixture(scope="module")
