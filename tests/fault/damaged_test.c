@@ -2,7 +2,8 @@
 
 #include <openssl/sha.h>
 
-/* Starting on a file that is damaged or not ours: refused with advice, and nothing is overwritten. */
+/* Starting on a file that is damaged or not ours: refused with advice, and nothing is overwritten.
+ */
 
 enum { ROWS = 400, FLIPS_TRIES = 25 };
 
@@ -160,8 +161,8 @@ static void check_flipped(bool is_crashed, bool is_in_header)
         buf_add(&damaged.log, buf_str(&c.log));
         for (int k = 0; k < 64 && damaged.database.len; k++) {
             size_t page = next_random(&state) % (damaged.database.len / 4096) * 4096;
-            size_t at = is_in_header ? page + next_random(&state) % 12 :
-                                       next_random(&state) % damaged.database.len;
+            size_t at = is_in_header ? page + next_random(&state) % 12
+                                     : next_random(&state) % damaged.database.len;
             damaged.database.at[at] ^= (char)(1 + next_random(&state) % 255);
         }
         put(&damaged);

@@ -56,12 +56,17 @@ static struct disk {
     size_t files_len;
 } disk = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static uint64_t random_next(void)
+uint64_t disk_random(uint64_t *state)
 {
-    uint64_t z = disk.state += 0x9e3779b97f4a7c15ull;
+    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
     z = (z ^ z >> 27) * 0x94d049bb133111ebull;
     return z ^ z >> 31;
+}
+
+static uint64_t random_next(void)
+{
+    return disk_random(&disk.state);
 }
 
 static bool random_one_in(unsigned n)

@@ -38,6 +38,7 @@ struct disk_plan {
 
 /* Once in a process, before the first database is opened. */
 void disk_install(const struct disk_plan *plan);
+uint64_t disk_random(uint64_t *state);
 /* The cut, if it has not come yet. Does not return. */
 _Noreturn void disk_cut(void);
 

@@ -2,13 +2,13 @@
  * powercut - cuts the power, or kills the process, at random operations of a ledger at work.
  *
  * Each round is a process of its own: it opens the ledger on a disk that forgets (disk.h), settles
- * and posts attempts from several tasks through the committer, closes it, and is cut somewhere. What
- * was sent and acknowledged stands in memory shared with the parent. A second process opens a copy
- * of what is left with SQLite's own VFS and checks; the next round goes on from the original, so
- * recovery is cut, too. After a power cut every acknowledged row must stand, once, with its amount.
- * After a kill every attempt that was sent must stand: settled, or unknown at its estimate.
+ * and posts attempts from several tasks through the committer, closes it, and is cut somewhere.
+ * What was sent and acknowledged stands in memory shared with the parent. A second process opens a
+ * copy of what is left with SQLite's own VFS and checks; the next round goes on from the original,
+ * so recovery is cut, too. After a power cut every acknowledged row must stand, once, with its
+ * amount. After a kill every attempt that was sent must stand: settled, or unknown at its estimate.
  *
- *   powercut [--cuts 1000] [--seed N] [--first] [--keep]
+ *   powercut [--cuts 1000] [--seed N] [--first]
  *
  * A seed fixes the plan of every round; how the loop and the committer interleave it does not.
  */
@@ -61,7 +61,7 @@ static struct shared {
     /* of a check */
     long lost, unsound;
     char text[512];
-} *shared;
+} * shared;
 
 static struct total {
     long cuts, kills, sick, opened, through, acknowledged, lost, corrupt;
@@ -72,10 +72,7 @@ static uint64_t random_state;
 
 static uint64_t random_next(void)
 {
-    uint64_t z = random_state += 0x9e3779b97f4a7c15ull;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
+    return disk_random(&random_state);
 }
 
 static int64_t random_below(int64_t n)
@@ -299,7 +296,8 @@ static void check_rows(sqlite3 *db)
         }
         if (seen[operation][attempt - 1]++)
             find_fault(&shared->unsound, "operation %lld stands twice", (long long)operation);
-        check_row(operation, attempt, sqlite3_column_int64(all, 2), sqlite3_column_int(all, 3) == 2);
+        check_row(operation, attempt, sqlite3_column_int64(all, 2),
+                  sqlite3_column_int(all, 3) == 2);
     }
     sqlite3_finalize(all);
     for (int64_t i = 1; i < OPERATIONS_MAX; i++) {
@@ -355,40 +353,33 @@ static _Noreturn void check(void)
 
 /* ---- files ---- */
 
-static void each_file(const char *where, void (*fn)(const char *name))
+static void each_file(const char *where, void (*fn)(const char *where, const char *name))
 {
     struct dirent *entry;
     DIR *all = opendir(where);
     HZ_ASSERT(all);
     while ((entry = readdir(all))) {
         if (entry->d_name[0] != '.')
-            fn(entry->d_name);
+            fn(where, entry->d_name);
     }
     closedir(all);
 }
 
-static void remove_copy(const char *name)
+static void remove_one(const char *where, const char *name)
 {
     char path[400];
-    snprintf(path, sizeof(path), "%s/%s", copied, name);
+    snprintf(path, sizeof(path), "%s/%s", where, name);
     unlink(path);
 }
 
-static void remove_one(const char *name)
-{
-    char path[400];
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    unlink(path);
-}
-
-static void copy_one(const char *name)
+static void copy_one(const char *where, const char *name)
 {
     static char bytes[16384];
     char from[400], to[400];
     ssize_t len;
     if (strstr(name, ".certain"))
         return;
-    snprintf(from, sizeof(from), "%s/%s", directory, name);
+    snprintf(from, sizeof(from), "%s/%s", where, name);
     snprintf(to, sizeof(to), "%s/%s", copied, name);
     int in = open(from, O_RDONLY | O_CLOEXEC);
     int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -528,7 +519,7 @@ static bool run_one(const struct disk_plan *plan)
     }
     mem_free(slots_before);
     judge(plan->is_kill);
-    each_file(copied, remove_copy);
+    each_file(copied, remove_one);
     each_file(directory, copy_one);
     if (is_ended)
         run_process(check_process, NULL);
@@ -579,7 +570,7 @@ static void make_directories(void)
 int main(int argc, char **argv)
 {
     long cuts = 1000;
-    bool ends_at_first = false, keeps = false;
+    bool ends_at_first = false;
     random_state = (uint64_t)clock_wall_ms() * 1000 + (uint64_t)getpid() % 1000;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--cuts") == 0 && i + 1 < argc)
@@ -588,10 +579,8 @@ int main(int argc, char **argv)
             random_state = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--first") == 0)
             ends_at_first = true;
-        else if (strcmp(argv[i], "--keep") == 0)
-            keeps = true;
         else {
-            fprintf(stderr, "usage: powercut [--cuts N] [--seed N] [--first] [--keep]\n");
+            fprintf(stderr, "usage: powercut [--cuts N] [--seed N] [--first]\n");
             return 2;
         }
     }
@@ -601,16 +590,14 @@ int main(int argc, char **argv)
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     HZ_ASSERT(shared != MAP_FAILED);
     run_cuts(cuts, ends_at_first);
-    if (!keeps) {
-        each_file(copied, remove_copy);
-        rmdir(copied);
-        each_file(directory, remove_one);
-        rmdir(directory);
-    } else
-        printf("files: %s\n", directory);
-    printf("%ld power cuts, %ld kills; %ld rounds with a sick disk; %ld came past the start, %ld to "
-           "the end\n",
-           total.cuts, total.kills, total.sick, total.opened, total.through);
+    each_file(copied, remove_one);
+    rmdir(copied);
+    each_file(directory, remove_one);
+    rmdir(directory);
+    printf(
+        "%ld power cuts, %ld kills; %ld rounds with a sick disk; %ld came past the start, %ld to "
+        "the end\n",
+        total.cuts, total.kills, total.sick, total.opened, total.through);
     printf("acknowledged %ld, lost %ld, corrupt %ld\n", total.acknowledged, total.lost,
            total.corrupt);
     return total.lost || total.corrupt ? 1 : 0;
