@@ -6,14 +6,15 @@
 /* A head with an ordinary chat request behind it comes in one read of this size. */
 enum { FIRST_READ_BYTES = 4096, CHUNKED_READ_BYTES = 16384, BODY_STEP_BYTES = 65536 };
 
+/* By way of the scratch: a request that lives long, as a stream does, keeps no spare room. */
 static enum err read_into(struct task *t, struct http_connection_in *c, struct buf *out,
                           int64_t deadline_ns)
 {
     size_t got;
-    char *at = buf_reserve(out, FIRST_READ_BYTES);
+    char *at = loop_scratch(c->server->loop);
     enum err err = stream_read(t, &c->stream, at, FIRST_READ_BYTES, &got, deadline_ns);
     if (!err)
-        out->len += got;
+        buf_add(out, str_make(at, got));
     return err == ERR_TIMEOUT ? ERR_SLOW_CLIENT : err;
 }
 
@@ -28,9 +29,10 @@ static enum err first_bytes(struct http_connection_in *c, struct buf *input)
         return OK;
     }
     size_t got;
-    char *at = buf_reserve(input, FIRST_READ_BYTES);
+    char *at = loop_scratch(c->server->loop);
     enum err err = stream_try_read(&c->stream, at, FIRST_READ_BYTES, &got);
-    input->len = got;
+    if (!err)
+        buf_add(input, str_make(at, got));
     return err;
 }
 
