@@ -76,7 +76,7 @@ bool settle_begin(struct attempt *a)
         .credit_account = a->state->provider_name,
         .is_unpriced = !price_is_known(&d->price),
         .key = c->caller.key_name,
-        .feature = ledger_name(c->gateway->gateway->ledger, c->feature),
+        .feature = ledger_label(c->gateway->gateway->ledger, c->feature),
         .provider = a->state->provider_name,
         .deployment = a->state->name,
         .model = a->state->model_name,
@@ -196,7 +196,7 @@ void settle_note(struct attempt *a, enum outcome outcome)
     if (a->first_content_ns)
         row->first_content_ms = (int32_t)((a->first_content_ns - a->started_ns) / NS_PER_MS);
     if (a->limits.region.len && !str_eq(a->limits.region, a->deployment->provider->region))
-        row->region = ledger_name(ledger, str_first(a->limits.region, 64));
+        row->region = ledger_label(ledger, str_first(a->limits.region, 64));
     c->cost_nusd += row->amount_nusd;
     c->usage = row->usage;
     c->usage_source = row->usage_source;

@@ -180,6 +180,11 @@ uint32_t ledger_name(struct ledger *l, struct str text)
     return names_intern(l->names, text);
 }
 
+uint32_t ledger_label(struct ledger *l, struct str text)
+{
+    return names_intern_label(l->names, text);
+}
+
 static struct record *copy_rows(struct ledger *l, const struct transfer *rows, size_t count)
 {
     HZ_ASSERT(count <= BATCH_ROWS_MAX);

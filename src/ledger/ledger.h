@@ -44,6 +44,9 @@ void ledger_attach(struct ledger *l, struct loop *loop);
 /* The number of an interned name; made durable with the first row that uses it. Names from outside
  * must be bounded in length by the caller (128). Thread-safe; 0 for an empty name. */
 uint32_t ledger_name(struct ledger *l, struct str text);
+/* The same for labels that callers make up, whose number must not grow without end: when there are
+ * very many names, new labels share one. */
+uint32_t ledger_label(struct ledger *l, struct str text);
 
 /* Values are stored: they never change. */
 enum transfer_kind { TRANSFER_HOLD = 1, TRANSFER_SETTLE = 2, TRANSFER_ADJUST = 3, TRANSFER_CREDIT = 4 };

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "ledger/row.h"
 
+#define OTHER_LABELS STR("(other)")
+
 struct name {
     struct str text;
     uint32_t id;
@@ -96,7 +98,7 @@ static struct name *add(struct names *n, struct str text)
     return name;
 }
 
-uint32_t names_intern(struct names *n, struct str text)
+static uint32_t intern(struct names *n, struct str text, uint32_t most)
 {
     char clean[NAME_LEN_MAX];
     if (!text.len)
@@ -105,13 +107,26 @@ uint32_t names_intern(struct names *n, struct str text)
     struct name *name = map_get(&n->by_text, text);
     if (!name) {
         struct str cleaned = str_make(clean, text_clean(text, clean, sizeof(clean)));
+        bool is_one_more = n->len < most;
         name = map_get(&n->by_text, cleaned);
+        if (!name && !is_one_more)
+            name = map_get(&n->by_text, OTHER_LABELS);
         if (!name)
-            name = add(n, cleaned);
+            name = add(n, is_one_more ? cleaned : OTHER_LABELS);
     }
     uint32_t id = name->id;
     pthread_mutex_unlock(&n->lock);
     return id;
+}
+
+uint32_t names_intern(struct names *n, struct str text)
+{
+    return intern(n, text, UINT32_MAX);
+}
+
+uint32_t names_intern_label(struct names *n, struct str text)
+{
+    return intern(n, text, LABELS_MOST);
 }
 
 void names_texts(struct names *n, const uint32_t *ids, struct str *out, size_t count)

@@ -15,6 +15,9 @@ void names_destroy(struct names *n);
 /* Thread-safe. What a database may refuse (control characters, bytes that are not UTF-8) becomes
  * '?'; longer text is cut at NAME_LEN_MAX. 0 for an empty text. */
 uint32_t names_intern(struct names *n, struct str text);
+/* For texts that callers make up: once there are LABELS_MOST names, a new one is "(other)". */
+enum { LABELS_MOST = 20000 };
+uint32_t names_intern_label(struct names *n, struct str text);
 /* The texts live as long as the names. */
 void names_texts(struct names *n, const uint32_t *ids, struct str *out, size_t count);
 uint32_t names_count(struct names *n); /* every id is below */

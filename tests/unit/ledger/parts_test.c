@@ -61,6 +61,23 @@ TEST(a_name_keeps_its_number_and_none_has_zero)
     names_destroy(names);
 }
 
+TEST(labels_that_callers_make_up_do_not_grow_without_end)
+{
+    struct names *names = names_create();
+    char text[32];
+    uint32_t known = names_intern_label(names, STR("known"));
+    for (int i = 0; i < LABELS_MOST + 10; i++) {
+        snprintf(text, sizeof(text), "label-%d", i);
+        CHECK(names_intern_label(names, str_of(text)) != 0);
+    }
+    CHECK(names_count(names) <= LABELS_MOST + 1);
+    CHECK_EQ(names_intern_label(names, STR("known")), known);
+    CHECK_EQ(names_intern_label(names, STR("new")), names_intern_label(names, STR("newer")));
+    /* Accounts and keys are never mixed up, however many labels there are. */
+    CHECK(names_intern(names, STR("account-1")) != names_intern(names, STR("account-2")));
+    names_destroy(names);
+}
+
 static void check_clean(struct str in, const char *expected)
 {
     char out[16];
@@ -309,6 +326,7 @@ int main(void)
         T(only_clean_utf8_gets_through),
         T(a_row_survives_its_bytes_in_another_process),
         T(a_hash_depends_on_every_column_and_on_what_came_before),
+        T(labels_that_callers_make_up_do_not_grow_without_end),
         T(slots_are_bounded_and_found_again),
         T(a_torn_slot_is_counted_and_not_believed),
         T(a_file_that_is_not_ours_is_left_alone),
