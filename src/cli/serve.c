@@ -194,7 +194,9 @@ static enum err open_servers(struct server *s, struct fail *fail)
             .max_body_bytes = (size_t)config->server.max_body_bytes,
             .max_connections = (size_t)config->server.max_connections / s->loops_len,
             .peers = s->peers,
-            .request_arena_bytes = REQUEST_ARENA_BYTES,
+            /* The provider's copy of the largest body fits, with what is added to it. */
+            .request_arena_bytes =
+                HZ_MAX((size_t)REQUEST_ARENA_BYTES, 2 * (size_t)config->server.max_body_bytes),
         };
         s->servers[i] = http_server_create(s->loops[i], &options);
         targets[i] = (struct acceptor_target) { s->loops[i], s->servers[i] };
