@@ -4,6 +4,7 @@ a clean error, and the next request over whatever connection is left gets its ow
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +13,8 @@ from conftest import checked
 from e2e_support import TIMEOUTS, model, provider
 from harness import Server
 
+FOLLOWING = ("the first behind it", "the second behind it")
+AT_ONCE = 6
 BY_NAME = {case.name: case for case in answers}
 
 
@@ -72,7 +75,9 @@ def behind(tmp_path_factory):
     timeouts = TIMEOUTS | {"first_content": 3000, "idle": 3000, "attempt": 4000, "total": 4500}
     sections = {"auth": {"required": False}, "server": {"loops": 1},
                 "providers": [provider("openai", f"http://127.0.0.1:{raw.port}/v1", timeouts_ms=timeouts)],
-                "models": [model("m", "openai", "gpt-4o")], "routes": [{"models": ["m"]}], "fallbacks": []}
+                # One each: a deployment that fails again and again would not be asked any more.
+                "models": [model(f"m{n}", "openai", f"deployment-{n}") for n in range(len(answers))],
+                "routes": [{"models": ["m0"]}], "fallbacks": []}
     running = Server(tmp_path_factory.mktemp("behind"), sections, scope=None, env={"SIM_KEY": "x"})
     yield running
     faults = running.finish()
@@ -80,17 +85,27 @@ def behind(tmp_path_factory):
     checked(faults)
 
 
+@pytest.fixture(scope="module")
+def seen(behind):
+    """Name of the case -> the answer to it, and those to two requests behind it."""
+    def ask(n):
+        name = answers[n].name
+        return name, [behind.chat(f"m{n}", prompt) for prompt in (name, *FOLLOWING)]
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(pool.map(ask, range(len(answers))))
+
+
 @pytest.mark.parametrize("case", answers, ids=[case.name for case in answers])
-def test_answer(behind, case):
-    reply = behind.chat("m", case.name)
+def test_answer(seen, case):
+    reply, *following = seen[case.name]
     if case.verdict == GOOD:
         assert reply.status == 200 and reply.text == "answer to " + case.name, (case.why, reply)
     else:
         assert reply.status in (502, 504) and reply.error["message"], (case.why, reply)
         assert b"smuggled" not in reply.body
-    for n in range(2):
-        following = behind.chat("m", f"number {n} behind it")
-        assert following.status == 200 and following.text == f"answer to number {n} behind it", following
+    for prompt, next_reply in zip(FOLLOWING, following):
+        assert next_reply.status == 200 and next_reply.text == "answer to " + prompt, next_reply
 
 
 def test_the_corpus_is_large_and_names_are_unique():
