@@ -241,7 +241,7 @@ static void sqlite_rollback(struct store *s)
 
 static enum err sqlite_commit(struct store *s)
 {
-    enum err err = HZ_PLANTED(ANSWER_BEFORE_COMMIT) ? OK : sqlite_script(s, "COMMIT");
+    enum err err = sqlite_script(s, "COMMIT");
     if (err)
         sqlite_rollback(s);
     return err;
