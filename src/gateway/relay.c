@@ -123,6 +123,8 @@ static enum err pass_on(struct task *t, struct relay *r)
         c->region = region.len ? region : c->served->provider->region;
         c->is_fallback = c->served != c->plan.first;
         err = begin_stream(t, c);
+        /* This answer will be the one: the provider's copy of the request is not sent again. */
+        arena_fini(r->attempt->memory);
     }
     if (!err)
         err = http_reply_part(t, c->http, buf_str(&r->out));
