@@ -14,7 +14,7 @@ from e2e_support import TIMEOUTS, model, provider
 from harness import Server
 
 FOLLOWING = ("the first behind it", "the second behind it")
-AT_ONCE = 6
+AT_ONCE = 12
 BY_NAME = {case.name: case for case in answers}
 
 
