@@ -59,7 +59,7 @@ build() {
 }
 
 # The program as users run it: optimised, hardened, with symbols for crash reports.
-build_release() { build build/release all -Dtests=false -Dbuildtype=debugoptimized; }
+build_release() { build build/release all -Dtests=false -Dbuildtype=debugoptimized -Db_lto=true; }
 
 # The program that a build directory holds.
 huntaze_of() { find "$1/src" -maxdepth 2 -name huntaze -type f -perm -u+x | head -n 1; }
