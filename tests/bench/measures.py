@@ -20,7 +20,7 @@ class Bench:
     def __init__(self, sites, is_quick):
         self.sites = sites
         self.seconds = 2 if is_quick else 5
-        self.pairs = 3 if is_quick else 7
+        self.pairs = 3 if is_quick else 5
         self.starts = 5 if is_quick else 15
         self.is_quick = is_quick
         self.rows = []
