@@ -221,7 +221,7 @@ static void spawn_all(struct task *t, void *arg)
 
 TEST(many_tasks_share_batches_and_each_row_stands_once)
 {
-    int64_t bases[TASKS];
+    static int64_t bases[TASKS];
     tasks_left = TASKS;
     open_ledger();
     run_task(spawn_all, bases);

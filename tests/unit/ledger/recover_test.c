@@ -237,7 +237,7 @@ TEST(a_spool_that_cannot_be_written_acknowledges_nothing)
     struct settled s = { 100, 2, ERR_STORE };
     struct ledger_options options = options_of_test();
     CHECK_EQ(fclose(fopen(db_path("file"), "w")), 0);
-    char path[128];
+    char path[160];
     snprintf(path, sizeof(path), "%s/spool.db", db_path("file"));
     options.spool_path = str_of(path);
     open_with(&options);
