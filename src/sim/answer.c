@@ -12,25 +12,25 @@ enum {
     CACHE_STEP = 128
 };
 
-static struct str keep(struct call *c, struct buf *text)
+static struct str keep(struct sim_call *c, struct buf *text)
 {
     struct str kept = arena_str(c->arena, buf_str(text));
     buf_fini(text);
     return kept;
 }
 
-static bool is_reasoner(const struct call *c)
+static bool is_reasoner(const struct sim_call *c)
 {
     return str_contains_nocase(c->model, STR("deepseek-r1"));
 }
 
 /* Both ways, as DeepSeek-R1 has them on Azure: the api-version decides. */
-static bool uses_think_tags(const struct call *c)
+static bool uses_think_tags(const struct sim_call *c)
 {
     return c->dialect == DIALECT_FOUNDRY_MODELS && str_is(c->api_version, "2024-05-01-preview");
 }
 
-static struct str compose_reasoning(struct call *c, uint64_t *seed)
+static struct str compose_reasoning(struct sim_call *c, uint64_t *seed)
 {
     static const struct str open = { "<think>\n", 8 }, close = { "\n</think>\n\n", 11 };
     int64_t tokens = c->behave.think >= 0 ? c->behave.think
@@ -54,7 +54,7 @@ static struct str compose_reasoning(struct call *c, uint64_t *seed)
     return keep(c, &text);
 }
 
-static void add_echo(struct call *c, struct buf *text)
+static void add_echo(struct sim_call *c, struct buf *text)
 {
     buf_add(text, STR("Simulated answer to: "));
     buf_add(text, c->last_text);
@@ -66,7 +66,7 @@ static void add_echo(struct call *c, struct buf *text)
         buf_addf(text, " | %lld image%s", (long long)c->images, c->images == 1 ? "" : "s");
 }
 
-static struct str compose_text(struct call *c, uint64_t *seed)
+static struct str compose_text(struct sim_call *c, uint64_t *seed)
 {
     struct buf text = { 0 };
     add_echo(c, &text);
@@ -79,7 +79,7 @@ static struct str compose_text(struct call *c, uint64_t *seed)
     return keep(c, &text);
 }
 
-static struct str compose_json(struct call *c)
+static struct str compose_json(struct sim_call *c)
 {
     struct buf text = { 0 };
     if (c->schema.at) {
@@ -97,13 +97,13 @@ static struct str compose_json(struct call *c)
 
 /* ---- tool calls ---- */
 
-static bool wants_tools(const struct call *c)
+static bool wants_tools(const struct sim_call *c)
 {
     return c->tools.at && !c->has_tool_choice_none && !c->is_tool_turn;
 }
 
 /* The nth tool, or the one that tool_choice names. */
-static struct str pick_tool(struct call *c, size_t nth)
+static struct str pick_tool(struct sim_call *c, size_t nth)
 {
     struct json_iter it;
     struct str tool = STR_NONE;
@@ -118,7 +118,7 @@ static struct str pick_tool(struct call *c, size_t nth)
     return STR_NONE;
 }
 
-static struct part compose_tool(struct call *c, size_t choice, size_t nth)
+static struct part compose_tool(struct sim_call *c, size_t choice, size_t nth)
 {
     struct str function = pick_tool(c, nth % json_len(c->tools));
     struct str name = json_to_str(c->arena, json_get(function, "name"));
@@ -174,7 +174,7 @@ static int64_t tokens_of_kind(const struct choice *choice, bool is_reasoning_onl
     return sum;
 }
 
-static void compose_choice(struct call *c, size_t index, struct choice *choice)
+static void compose_choice(struct sim_call *c, size_t index, struct choice *choice)
 {
     size_t tools = wants_tools(c) ? (size_t)HZ_MAX(c->behave.tools, 1) : 0;
     uint64_t seed = c->seed + index;
@@ -197,7 +197,7 @@ static void compose_choice(struct call *c, size_t index, struct choice *choice)
 }
 
 /* A long prompt counts as seen before, in steps, as OpenAI's cache does. */
-static int64_t cached_tokens(const struct call *c)
+static int64_t cached_tokens(const struct sim_call *c)
 {
     if (c->behave.cached >= 0)
         return HZ_MIN(c->behave.cached, c->prompt_tokens);
@@ -205,7 +205,7 @@ static int64_t cached_tokens(const struct call *c)
                                           : c->prompt_tokens / CACHE_STEP * CACHE_STEP - CACHE_STEP;
 }
 
-struct answer *answer_compose(struct call *c)
+struct answer *answer_compose(struct sim_call *c)
 {
     struct answer *a = ARENA_NEW(c->arena, struct answer);
     a->has_think_tags = uses_think_tags(c);

@@ -9,7 +9,7 @@
  * Owner: all in the call's arena.
  */
 
-#include "sim/call.h"
+#include "sim/sim_call.h"
 
 enum part_kind { PART_REASONING, PART_CONTENT, PART_TOOL };
 
@@ -34,23 +34,23 @@ struct answer {
 };
 
 /* Also sets the call's completion, reasoning and cached tokens. */
-struct answer *answer_compose(struct call *c);
+struct answer *answer_compose(struct sim_call *c);
 
 /* The whole answer as JSON. */
-void answer_write(const struct call *c, const struct answer *a, struct buf *out);
+void answer_write(const struct sim_call *c, const struct answer *a, struct buf *out);
 
 /* ---- pieces that whole answers and streams share (answer_json.c) ---- */
 
 /* "id":..,"object":..,"created":..,"model":..  */
-void answer_write_head(const struct call *c, const char *object, struct buf *out);
-void answer_write_usage(const struct call *c, int64_t completion, int64_t reasoning,
+void answer_write_head(const struct sim_call *c, const char *object, struct buf *out);
+void answer_write_usage(const struct sim_call *c, int64_t completion, int64_t reasoning,
                         struct buf *out);
-void answer_write_filter(const struct call *c, bool is_filtered, struct buf *out);
-bool answer_has_filter(const struct call *c);
+void answer_write_filter(const struct sim_call *c, bool is_filtered, struct buf *out);
+bool answer_has_filter(const struct sim_call *c);
 /* finish_reason's value with its quotes. */
-void answer_write_finish(const struct call *c, const struct choice *choice, struct buf *out);
+void answer_write_finish(const struct sim_call *c, const struct choice *choice, struct buf *out);
 /* A tool call's arguments: text, or an object where told so. */
-void answer_write_arguments(const struct call *c, struct str arguments, struct buf *out);
+void answer_write_arguments(const struct sim_call *c, struct str arguments, struct buf *out);
 #define PROMPT_FILTER                                                                 \
     STR("\"prompt_filter_results\":[{\"prompt_index\":0,\"content_filter_results\":{" \
         "\"hate\":{\"filtered\":false,\"severity\":\"safe\"},"                        \

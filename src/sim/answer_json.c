@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "sim/answer.h"
 
-void answer_write_head(const struct call *c, const char *object, struct buf *out)
+void answer_write_head(const struct sim_call *c, const char *object, struct buf *out)
 {
     int64_t created_ms = clock_wall_ms();
     if (!c->behave.no_id) {
@@ -19,12 +19,12 @@ void answer_write_head(const struct call *c, const char *object, struct buf *out
     if (c->behave.created_float)
         buf_add(out, STR(".5"));
     buf_add(out, STR(",\"model\":"));
-    buf_add_json(out, call_underlying_model(c));
+    buf_add_json(out, sim_call_underlying_model(c));
     if (c->dialect != DIALECT_FOUNDRY_MODELS)
         buf_add(out, STR(",\"system_fingerprint\":\"fp_simulated\""));
 }
 
-void answer_write_usage(const struct call *c, int64_t completion, int64_t reasoning,
+void answer_write_usage(const struct sim_call *c, int64_t completion, int64_t reasoning,
                         struct buf *out)
 {
     buf_add(out, STR("{\"prompt_tokens\":"));
@@ -41,13 +41,13 @@ void answer_write_usage(const struct call *c, int64_t completion, int64_t reason
                      "\"rejected_prediction_tokens\":0}}"));
 }
 
-bool answer_has_filter(const struct call *c)
+bool answer_has_filter(const struct sim_call *c)
 {
     return c->dialect == DIALECT_AZURE_OPENAI ||
            (c->dialect == DIALECT_FOUNDRY_V1 && str_starts(c->model, STR("gpt")));
 }
 
-void answer_write_filter(const struct call *c, bool is_filtered, struct buf *out)
+void answer_write_filter(const struct sim_call *c, bool is_filtered, struct buf *out)
 {
     if (!answer_has_filter(c))
         return;
@@ -59,7 +59,7 @@ void answer_write_filter(const struct call *c, bool is_filtered, struct buf *out
     buf_add(out, STR(",\"protected_material_text\":{\"filtered\":false,\"detected\":false}}"));
 }
 
-void answer_write_finish(const struct call *c, const struct choice *choice, struct buf *out)
+void answer_write_finish(const struct sim_call *c, const struct choice *choice, struct buf *out)
 {
     struct str finish = c->behave.finish.at ? c->behave.finish : str_of(choice->finish);
     if (str_is(finish, "null"))
@@ -68,7 +68,7 @@ void answer_write_finish(const struct call *c, const struct choice *choice, stru
         buf_add_json(out, finish);
 }
 
-void answer_write_arguments(const struct call *c, struct str arguments, struct buf *out)
+void answer_write_arguments(const struct sim_call *c, struct str arguments, struct buf *out)
 {
     if (c->behave.args_object)
         buf_add(out, arguments);
@@ -76,7 +76,7 @@ void answer_write_arguments(const struct call *c, struct str arguments, struct b
         buf_add_json(out, arguments);
 }
 
-static void write_tools(const struct call *c, const struct choice *choice, struct buf *out)
+static void write_tools(const struct sim_call *c, const struct choice *choice, struct buf *out)
 {
     bool has_any = false;
     for (size_t i = 0; i < choice->parts_len; i++) {
@@ -108,8 +108,8 @@ static void join_text(const struct choice *choice, unsigned kinds, struct buf *o
     }
 }
 
-static void write_message(const struct call *c, const struct answer *a, const struct choice *choice,
-                          struct buf *out)
+static void write_message(const struct sim_call *c, const struct answer *a,
+                          const struct choice *choice, struct buf *out)
 {
     struct buf text = { 0 };
     buf_add(out, STR("{\"role\":\"assistant\",\"content\":"));
@@ -134,7 +134,7 @@ static void write_message(const struct call *c, const struct answer *a, const st
     buf_fini(&text);
 }
 
-void answer_write(const struct call *c, const struct answer *a, struct buf *out)
+void answer_write(const struct sim_call *c, const struct answer *a, struct buf *out)
 {
     buf_add(out, c->behave.pretty ? STR("{\n  ") : STR("{"));
     answer_write_head(c, "chat.completion", out);

@@ -5,7 +5,7 @@
  * (stream.c). Billed is what begins with 200, and a filtered prompt.
  */
 
-static enum err refuse_filtered(struct task *t, struct call *c)
+static enum err refuse_filtered(struct task *t, struct sim_call *c)
 {
     struct refusal why = { 400,
                            "invalid_request_error",
@@ -14,10 +14,10 @@ static enum err refuse_filtered(struct task *t, struct call *c)
                            STR("The prompt was stopped by the content filter."),
                            STR("prompt") };
     c->is_completed = true;
-    return call_refuse(t, c, &why);
+    return sim_call_refuse(t, c, &why);
 }
 
-static enum err refuse_length(struct task *t, struct call *c)
+static enum err refuse_length(struct task *t, struct sim_call *c)
 {
     struct refusal why = {
         400,      "invalid_request_error", "context_length_exceeded", "context_length_exceeded",
@@ -26,16 +26,16 @@ static enum err refuse_length(struct task *t, struct call *c)
     why.message = arena_printf(
         c->arena, "This model's maximum context length is %lld tokens, but the messages have %lld.",
         (long long)c->prompt_tokens - 1, (long long)c->prompt_tokens);
-    return call_refuse(t, c, &why);
+    return sim_call_refuse(t, c, &why);
 }
 
 /* Half an answer, and then nothing more (cut) or nothing for long (stall). */
-static enum err reply_broken(struct task *t, struct call *c, struct str body)
+static enum err reply_broken(struct task *t, struct sim_call *c, struct str body)
 {
     const struct behaviour *b = &c->behave;
     int64_t tokens = HZ_MAX(HZ_MAX(b->cut, b->stall), b->garbage);
     size_t sent = HZ_MIN((size_t)HZ_MAX(tokens, 0) * 4, body.len - 1);
-    enum err err = http_reply_begin(t, c->http, 200, call_headers(c, "application/json"));
+    enum err err = http_reply_begin(t, c->http, 200, sim_call_headers(c, "application/json"));
     if (!err)
         err = http_reply_part(t, c->http, str_first(body, sent));
     if (!err && b->garbage >= 0)
@@ -43,14 +43,14 @@ static enum err reply_broken(struct task *t, struct call *c, struct str body)
     if (!err && b->stall_ms >= 0)
         err = task_sleep(t, b->stall_ms);
     else if (!err && b->cut < 0)
-        err = call_be_silent(t);
+        err = sim_call_be_silent(t);
     if (!err && b->cut < 0)
         return http_reply_end(t, c->http, str_skip(body, sent));
     c->is_cut = true;
     return err;
 }
 
-static enum err reply_whole(struct task *t, struct call *c, const struct answer *a)
+static enum err reply_whole(struct task *t, struct sim_call *c, const struct answer *a)
 {
     const struct behaviour *b = &c->behave;
     enum err err = OK;
@@ -63,13 +63,13 @@ static enum err reply_whole(struct task *t, struct call *c, const struct answer 
     if (b->cut >= 0 || b->stall >= 0 || b->garbage >= 0 || b->silent_after_head)
         err = reply_broken(t, c, buf_str(&body));
     else
-        err = http_reply(t, c->http, 200, call_headers(c, "application/json"), buf_str(&body));
+        err = http_reply(t, c->http, 200, sim_call_headers(c, "application/json"), buf_str(&body));
     c->is_completed = !err && !c->is_cut;
     buf_fini(&body);
     return err;
 }
 
-enum err chat_serve(struct task *t, struct call *c)
+enum err chat_serve(struct task *t, struct sim_call *c)
 {
     struct answer *a = NULL;
     bool is_refused = c->behave.context_length || c->behave.content_filter == FILTER_PROMPT;
@@ -78,7 +78,7 @@ enum err chat_serve(struct task *t, struct call *c)
         a = answer_compose(c);
         c->status = 200;
     }
-    enum err err = call_delay(t, c);
+    enum err err = sim_call_delay(t, c);
     if (err)
         return err;
     if (c->behave.context_length)

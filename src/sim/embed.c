@@ -1,4 +1,4 @@
-#include "sim/call.h"
+#include "sim/sim_call.h"
 
 #include <math.h>
 
@@ -14,12 +14,12 @@
 enum { INPUTS_MAX = 2048, DIMENSIONS_MAX = 4096, DECIMALS = 9 };
 #define SCALE 1000000000.0
 
-static int64_t own_dimensions(const struct call *c)
+static int64_t own_dimensions(const struct sim_call *c)
 {
     return str_contains_nocase(c->model, STR("3-large")) ? 3072 : 1536;
 }
 
-static int64_t input_tokens(struct call *c, struct str input)
+static int64_t input_tokens(struct sim_call *c, struct str input)
 {
     if (json_kind(input) == JSON_ARRAY)
         return (int64_t)json_len(input);
@@ -63,7 +63,7 @@ static void add_floats(struct buf *out, const int64_t *billionths, size_t len)
 }
 
 /* Little-endian float32, whatever this machine is. */
-static void add_base64(struct call *c, struct buf *out, const int64_t *billionths, size_t len)
+static void add_base64(struct sim_call *c, struct buf *out, const int64_t *billionths, size_t len)
 {
     unsigned char *bytes = arena_alloc(c->arena, len * 4);
     for (size_t i = 0; i < len; i++) {
@@ -78,7 +78,7 @@ static void add_base64(struct call *c, struct buf *out, const int64_t *billionth
     buf_add_char(out, '"');
 }
 
-static void add_embedding(struct call *c, struct str input, int64_t index, struct buf *out)
+static void add_embedding(struct sim_call *c, struct str input, int64_t index, struct buf *out)
 {
     size_t len = (size_t)(c->dimensions > 0 ? c->dimensions : own_dimensions(c));
     int64_t *billionths = arena_alloc(c->arena, len * sizeof(*billionths));
@@ -105,7 +105,7 @@ static bool is_single(struct str input)
     return json_next_element(&it, &first) && json_kind(first) == JSON_NUMBER;
 }
 
-static void write_body(struct call *c, struct buf *out)
+static void write_body(struct sim_call *c, struct buf *out)
 {
     buf_add(out, STR("{\"object\":\"list\",\"data\":["));
     if (is_single(c->input)) {
@@ -128,24 +128,24 @@ static void write_body(struct call *c, struct buf *out)
     buf_add_char(out, '}');
 }
 
-enum err embed_serve(struct task *t, struct call *c)
+enum err embed_serve(struct task *t, struct sim_call *c)
 {
     struct refusal why;
     if (!is_single(c->input) && json_len(c->input) > INPUTS_MAX) {
         why = refusal_bad(STR("input"), STR("'input' has more than 2048 entries."));
-        return call_refuse(t, c, &why);
+        return sim_call_refuse(t, c, &why);
     }
     if (c->dimensions > DIMENSIONS_MAX) {
         why = refusal_bad(STR("dimensions"), STR("'dimensions' must be at most 4096."));
-        return call_refuse(t, c, &why);
+        return sim_call_refuse(t, c, &why);
     }
-    enum err err = call_delay(t, c);
+    enum err err = sim_call_delay(t, c);
     struct buf body = { 0 };
     write_body(c, &body);
     c->status = 200;
     c->is_billed = true;
     if (!err)
-        err = http_reply(t, c->http, 200, call_headers(c, "application/json"), buf_str(&body));
+        err = http_reply(t, c->http, 200, sim_call_headers(c, "application/json"), buf_str(&body));
     c->is_completed = !err;
     buf_fini(&body);
     return err;

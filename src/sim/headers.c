@@ -1,8 +1,8 @@
 #include "base/clock.h"
-#include "sim/call.h"
+#include "sim/sim_call.h"
 
 /* A third of Azure's answers say -1 and 0, as observed on Foundry models. */
-static void add_azure_limits(const struct call *c, struct buf *out)
+static void add_azure_limits(const struct sim_call *c, struct buf *out)
 {
     bool is_unknown =
         c->behave.negative_limits || c->dialect == DIALECT_FOUNDRY_MODELS || c->seq % 3 == 0;
@@ -20,7 +20,7 @@ static void add_azure_limits(const struct call *c, struct buf *out)
              is_unknown ? 0 : 10, is_unknown ? 0 : 60);
 }
 
-static void add_azure(const struct call *c, const char *id, struct buf *out)
+static void add_azure(const struct sim_call *c, const char *id, struct buf *out)
 {
     struct str region = c->behave.region.at ? c->behave.region : STR("East US 2");
     buf_addf(out, "apim-request-id: %s\r\nx-request-id: %s\r\nx-ms-region: ", id, id);
@@ -35,7 +35,7 @@ static void add_azure(const struct call *c, const char *id, struct buf *out)
     add_azure_limits(c, out);
 }
 
-static void add_openai(const struct call *c, const char *id, struct buf *out)
+static void add_openai(const struct sim_call *c, const char *id, struct buf *out)
 {
     int remaining = c->status == 429 ? 0 : c->behave.negative_limits ? -1 : 9999;
     buf_addf(
@@ -47,13 +47,13 @@ static void add_openai(const struct call *c, const char *id, struct buf *out)
         id, remaining, remaining > 0 ? 1999000 : remaining);
 }
 
-struct str call_headers(const struct call *c, const char *content_type)
+struct str sim_call_headers(const struct sim_call *c, const char *content_type)
 {
     char id[REQUEST_ID_LEN + 1];
     request_id_format(c->seq, id);
     struct buf out = { 0 };
     buf_addf(&out, "Content-Type: %s\r\n", content_type);
-    if (call_is_azure(c))
+    if (sim_call_is_azure(c))
         add_azure(c, id, &out);
     else
         add_openai(c, id, &out);

@@ -62,7 +62,7 @@ static struct invoice_entry *take_place(struct invoice *v)
     return &v->entries[v->next++ % v->cap];
 }
 
-static void copy_header(const struct call *c, const char *name, char out[INVOICE_ID_MAX])
+static void copy_header(const struct sim_call *c, const char *name, char out[INVOICE_ID_MAX])
 {
     struct str value = str_first(http_head_get(&c->http->head, name), INVOICE_ID_MAX - 1);
     if (value.len)
@@ -70,7 +70,7 @@ static void copy_header(const struct call *c, const char *name, char out[INVOICE
     out[value.len] = '\0';
 }
 
-void invoice_add(struct invoice *v, const struct call *c)
+void invoice_add(struct invoice *v, const struct sim_call *c)
 {
     bool is_whole = c->is_completed || !c->is_stream;
     uint32_t name = intern(v, c->name);

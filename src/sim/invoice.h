@@ -7,7 +7,7 @@
  */
 
 #include "base/map.h"
-#include "sim/call.h"
+#include "sim/sim_call.h"
 
 enum { INVOICE_ID_MAX = 40 };
 
@@ -35,7 +35,7 @@ struct invoice {
 
 void invoice_init(struct invoice *v, size_t limit);
 void invoice_fini(struct invoice *v);
-void invoice_add(struct invoice *v, const struct call *c);
+void invoice_add(struct invoice *v, const struct sim_call *c);
 void invoice_clear(struct invoice *v);
 /* Entry number `number` as JSON; false when it is gone or not yet there. */
 bool invoice_write(const struct invoice *v, uint64_t number, struct buf *out);

@@ -1,4 +1,4 @@
-#include "sim/call.h"
+#include "sim/sim_call.h"
 
 /* Any other name is served, too; these are what the product asks for. */
 static const struct {
@@ -22,7 +22,7 @@ static void write_model(const char *name, const char *owner, struct buf *out)
              name, owner);
 }
 
-static enum err list(struct task *t, struct call *c)
+static enum err list(struct task *t, struct sim_call *c)
 {
     struct buf body = { 0 };
     buf_add(&body, STR("{\"object\":\"list\",\"data\":["));
@@ -32,12 +32,13 @@ static enum err list(struct task *t, struct call *c)
     }
     buf_add(&body, STR("]}"));
     c->status = 200;
-    enum err err = http_reply(t, c->http, 200, call_headers(c, "application/json"), buf_str(&body));
+    enum err err =
+        http_reply(t, c->http, 200, sim_call_headers(c, "application/json"), buf_str(&body));
     buf_fini(&body);
     return err;
 }
 
-enum err models_serve(struct task *t, struct call *c)
+enum err models_serve(struct task *t, struct sim_call *c)
 {
     struct refusal why;
     if (c->operation == SIM_MODELS)
@@ -49,10 +50,10 @@ enum err models_serve(struct task *t, struct call *c)
         write_model(models[i].name, models[i].owner, &body);
         c->status = 200;
         enum err err =
-            http_reply(t, c->http, 200, call_headers(c, "application/json"), buf_str(&body));
+            http_reply(t, c->http, 200, sim_call_headers(c, "application/json"), buf_str(&body));
         buf_fini(&body);
         return err;
     }
     refusal_of_status(c->arena, 404, &why);
-    return call_refuse(t, c, &why);
+    return sim_call_refuse(t, c, &why);
 }

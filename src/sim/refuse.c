@@ -1,4 +1,4 @@
-#include "sim/call.h"
+#include "sim/sim_call.h"
 
 #include "wire/json.h"
 
@@ -85,7 +85,7 @@ static void write_openai(const struct refusal *why, struct buf *out)
 }
 
 /* The filter's refusal is the one Azure error with more than code and message. */
-static void write_azure_filter(const struct call *c, const struct refusal *why, struct buf *out)
+static void write_azure_filter(const struct sim_call *c, const struct refusal *why, struct buf *out)
 {
     buf_add(out, STR("{\"error\":{\"message\":"));
     buf_add_json(out, why->message);
@@ -99,7 +99,7 @@ static void write_azure_filter(const struct call *c, const struct refusal *why, 
     buf_add(out, STR("}}"));
 }
 
-static void write_azure(const struct call *c, const struct refusal *why, struct buf *out)
+static void write_azure(const struct sim_call *c, const struct refusal *why, struct buf *out)
 {
     if (str_is(str_of(why->azure_code), "content_filter")) {
         write_azure_filter(c, why, out);
@@ -120,7 +120,7 @@ static void write_azure(const struct call *c, const struct refusal *why, struct 
     buf_add(out, STR("}}"));
 }
 
-static void write_flat(const struct call *c, const struct refusal *why, struct buf *out)
+static void write_flat(const struct sim_call *c, const struct refusal *why, struct buf *out)
 {
     struct str given =
         why->param.at ? json_get(c->body, arena_cstr(c->arena, why->param)) : STR_NONE;
@@ -157,12 +157,12 @@ static void write_error_object(const struct refusal *why, const char *quote, str
     buf_addf(out, ",\"code\":%s%d%s}", quote, why->status, quote);
 }
 
-void refusal_write(const struct call *c, const struct refusal *why, struct buf *out)
+void refusal_write(const struct sim_call *c, const struct refusal *why, struct buf *out)
 {
     bool is_flat = c->dialect == DIALECT_FOUNDRY_MODELS && why->status == 422;
     switch ((enum error_shape)HZ_MAX(c->behave.error_shape, 0)) {
     case SHAPE_OF_DIALECT:
-        if (!call_is_azure(c))
+        if (!sim_call_is_azure(c))
             write_openai(why, out);
         else if (is_flat)
             write_flat(c, why, out);
@@ -178,12 +178,12 @@ void refusal_write(const struct call *c, const struct refusal *why, struct buf *
     }
 }
 
-enum err call_refuse(struct task *t, struct call *c, const struct refusal *why)
+enum err sim_call_refuse(struct task *t, struct sim_call *c, const struct refusal *why)
 {
     struct buf body = { 0 };
     refusal_write(c, why, &body);
     c->status = why->status;
-    struct str headers = call_headers(c, "application/json");
+    struct str headers = sim_call_headers(c, "application/json");
     if (c->dialect == DIALECT_FOUNDRY_MODELS)
         headers = arena_printf(c->arena, "%.*sx-ms-error-code: %s\r\n", STR_ARG(headers),
                                why->azure_code);

@@ -1,4 +1,4 @@
-#include "sim/call.h"
+#include "sim/sim_call.h"
 
 #include "sim/script.h"
 #include "sim/text.h"
@@ -17,14 +17,14 @@ static bool refuse(struct refusal *why, struct str param, struct str message)
     return false;
 }
 
-static struct str text_of(struct call *c, struct str value)
+static struct str text_of(struct sim_call *c, struct str value)
 {
     struct str text = json_to_str(c->arena, value);
     return text.at ? text : STR("");
 }
 
 /* Text of a message's content; several parts are joined by a space where they are quoted. */
-static struct str read_content(struct call *c, struct str content)
+static struct str read_content(struct sim_call *c, struct str content)
 {
     if (json_kind(content) == JSON_STRING) {
         struct str text = text_of(c, content);
@@ -50,7 +50,7 @@ static struct str read_content(struct call *c, struct str content)
     return first.at ? first : STR("");
 }
 
-static void count_tool_calls(struct call *c, struct str tool_calls)
+static void count_tool_calls(struct sim_call *c, struct str tool_calls)
 {
     struct json_iter it;
     struct str one;
@@ -63,7 +63,7 @@ static void count_tool_calls(struct call *c, struct str tool_calls)
     }
 }
 
-static bool read_messages(struct call *c, struct str messages, struct refusal *why)
+static bool read_messages(struct sim_call *c, struct str messages, struct refusal *why)
 {
     struct json_iter it;
     struct str message;
@@ -88,7 +88,7 @@ static bool read_messages(struct call *c, struct str messages, struct refusal *w
     return true;
 }
 
-static bool read_tools(struct call *c, struct refusal *why)
+static bool read_tools(struct sim_call *c, struct refusal *why)
 {
     struct str tools = json_get(c->body, "tools");
     struct str choice = json_get(c->body, "tool_choice");
@@ -103,7 +103,7 @@ static bool read_tools(struct call *c, struct refusal *why)
     return true;
 }
 
-static void read_format(struct call *c)
+static void read_format(struct sim_call *c)
 {
     struct str format = json_get(c->body, "response_format");
     struct str type = text_of(c, json_get(format, "type"));
@@ -114,7 +114,7 @@ static void read_format(struct call *c)
 }
 
 /* An absent or null member leaves *out as it is. */
-static bool read_number(struct call *c, const char *name, int64_t least, int64_t *out,
+static bool read_number(struct sim_call *c, const char *name, int64_t least, int64_t *out,
                         struct refusal *why)
 {
     struct str value = json_get(c->body, name);
@@ -125,7 +125,7 @@ static bool read_number(struct call *c, const char *name, int64_t least, int64_t
         arena_printf(c->arena, "'%s' must be a number of at least %d.", name, (int)least));
 }
 
-static bool read_chat(struct call *c, struct refusal *why)
+static bool read_chat(struct sim_call *c, struct refusal *why)
 {
     c->n = 1;
     c->max_tokens = -1;
@@ -143,7 +143,7 @@ static bool read_chat(struct call *c, struct refusal *why)
     return true;
 }
 
-static bool read_embeddings(struct call *c, struct refusal *why)
+static bool read_embeddings(struct sim_call *c, struct refusal *why)
 {
     c->dimensions = -1;
     c->input = json_get(c->body, "input");
@@ -186,7 +186,7 @@ static bool in_contract(struct str raw_key)
     return false;
 }
 
-static bool check_extras(struct call *c, struct refusal *why)
+static bool check_extras(struct sim_call *c, struct refusal *why)
 {
     struct str extra = http_head_get(&c->http->head, "extra-parameters");
     if (c->dialect != DIALECT_FOUNDRY_MODELS || str_eq_nocase(extra, STR("drop")) ||
@@ -216,7 +216,7 @@ static bool is_gpt_reasoner(struct str model)
            str_starts(model, STR("o4")) || str_starts(model, STR("gpt-5"));
 }
 
-static bool check_forbidden(struct call *c, struct refusal *why)
+static bool check_forbidden(struct sim_call *c, struct refusal *why)
 {
     struct str name = c->behave.forbid;
     if (!name.at && is_gpt_reasoner(c->model) && json_get(c->body, "max_tokens").at)
@@ -233,7 +233,7 @@ static bool check_forbidden(struct call *c, struct refusal *why)
     return false;
 }
 
-static bool read_name(struct call *c, struct refusal *why, struct fail *fail)
+static bool read_name(struct sim_call *c, struct refusal *why, struct fail *fail)
 {
     if (c->dialect != DIALECT_AZURE_OPENAI)
         c->name = text_of(c, json_get(c->body, "model"));
@@ -247,7 +247,7 @@ static bool read_name(struct call *c, struct refusal *why, struct fail *fail)
     return refuse(why, STR("model"), arena_str(c->arena, str_of(fail->text)));
 }
 
-bool call_read(struct call *c, struct refusal *why)
+bool sim_call_read(struct sim_call *c, struct refusal *why)
 {
     struct fail fail = { 0 };
     c->body = json_trim(c->http->body);

@@ -1,7 +1,7 @@
 #include "sim/sim.h"
 
 #include "base/mem.h"
-#include "sim/call.h"
+#include "sim/sim_call.h"
 #include "sim/state.h"
 
 enum {
@@ -45,12 +45,12 @@ struct script *sim_script(struct sim *s)
 }
 
 /* Bearer on OpenAI's path; api-key or Bearer on Azure's. */
-static bool has_right_key(const struct call *c)
+static bool has_right_key(const struct sim_call *c)
 {
     if (!c->sim->key)
         return true;
     struct str bearer = STR("Bearer ");
-    struct str given = call_is_azure(c) ? http_head_get(&c->http->head, "api-key") : STR_NONE;
+    struct str given = sim_call_is_azure(c) ? http_head_get(&c->http->head, "api-key") : STR_NONE;
     struct str authorization = http_head_get(&c->http->head, "authorization");
     if (!given.at && str_starts(authorization, bearer))
         given = str_skip(authorization, bearer.len);
@@ -69,7 +69,7 @@ static size_t custom_headers(const struct http_head *head)
 }
 
 /* What is decided before the body is looked at. */
-static bool is_admitted(struct call *c, struct refusal *why)
+static bool is_admitted(struct sim_call *c, struct refusal *why)
 {
     bool needs_version = c->dialect == DIALECT_AZURE_OPENAI || c->dialect == DIALECT_FOUNDRY_MODELS;
     bool wants_post = c->operation == SIM_CHAT || c->operation == SIM_EMBEDDINGS;
@@ -78,7 +78,7 @@ static bool is_admitted(struct call *c, struct refusal *why)
         status = 405;
     else if (!has_right_key(c))
         status = 401;
-    else if (call_is_azure(c) && custom_headers(&c->http->head) > CUSTOM_HEADERS_MAX)
+    else if (sim_call_is_azure(c) && custom_headers(&c->http->head) > CUSTOM_HEADERS_MAX)
         status = 431;
     if (status) {
         refusal_of_status(c->arena, status, why);
@@ -99,24 +99,24 @@ static bool is_admitted(struct call *c, struct refusal *why)
     return false;
 }
 
-static enum err serve(struct task *t, struct call *c)
+static enum err serve(struct task *t, struct sim_call *c)
 {
     struct refusal why;
-    if (!call_route(c)) {
+    if (!sim_call_route(c)) {
         refusal_of_status(c->arena, 404, &why);
         why.code = "not_found";
         why.azure_code = "404";
         why.message = STR("There is nothing at this address.");
-        return call_refuse(t, c, &why);
+        return sim_call_refuse(t, c, &why);
     }
     if (!is_admitted(c, &why))
-        return call_refuse(t, c, &why);
+        return sim_call_refuse(t, c, &why);
     if (c->operation == SIM_MODELS || c->operation == SIM_MODEL)
         return models_serve(t, c);
-    if (!call_read(c, &why))
-        return call_refuse(t, c, &why);
-    if (call_misbehaves(c))
-        return call_misbehave(t, c);
+    if (!sim_call_read(c, &why))
+        return sim_call_refuse(t, c, &why);
+    if (sim_call_misbehaves(c))
+        return sim_call_misbehave(t, c);
     return c->operation == SIM_CHAT ? chat_serve(t, c) : embed_serve(t, c);
 }
 
@@ -129,7 +129,7 @@ void sim_handle(struct task *t, struct http_request *r, void *arg)
         (void)gone;
         return;
     }
-    struct call c = { .sim = s, .http = r, .arena = &r->arena };
+    struct sim_call c = { .sim = s, .http = r, .arena = &r->arena };
     behaviour_init(&c.behave);
     c.seq = journal_add(&s->journal, r);
     enum err err = serve(t, &c);

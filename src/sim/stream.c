@@ -13,7 +13,7 @@ struct cursor {
 
 struct stream_out {
     struct task *task;
-    struct call *call;
+    struct sim_call *call;
     const struct answer *answer;
     struct buf head; /* what every chunk begins with, up to its choices */
     struct buf event;
@@ -53,7 +53,7 @@ static void chunk_begin(struct stream_out *s, size_t index)
 
 static void add_running_usage(struct stream_out *s)
 {
-    const struct call *c = s->call;
+    const struct sim_call *c = s->call;
     if (c->behave.usage_every_chunk) {
         buf_add(&s->event, STR(",\"usage\":"));
         answer_write_usage(c, c->generated_tokens, c->generated_reasoning, &s->event);
@@ -120,7 +120,7 @@ static enum err stall(struct stream_out *s)
     task_set_stage(s->task, "stalled");
     if (s->call->behave.stall_ms >= 0)
         return task_sleep(s->task, s->call->behave.stall_ms);
-    return call_be_silent(s->task);
+    return sim_call_be_silent(s->task);
 }
 
 static bool is_due(const struct stream_out *s, int64_t after, bool is_end)
@@ -312,7 +312,7 @@ static enum err send_usage(struct stream_out *s)
 
 static enum err send_ending(struct stream_out *s)
 {
-    const struct call *c = s->call;
+    const struct sim_call *c = s->call;
     enum err err = OK;
     for (size_t i = 0; !err && i < s->answer->choices_len; i++) {
         chunk_begin(s, i);
@@ -336,11 +336,12 @@ static enum err send_ending(struct stream_out *s)
 
 static enum err send_all(struct stream_out *s)
 {
-    struct call *c = s->call;
-    enum err err = http_reply_begin(s->task, c->http, 200, call_headers(c, "text/event-stream"));
+    struct sim_call *c = s->call;
+    enum err err =
+        http_reply_begin(s->task, c->http, 200, sim_call_headers(c, "text/event-stream"));
     if (!err && c->behave.silent_after_head) {
         err = http_reply_part(s->task, c->http, STR(""));
-        return err ? err : call_be_silent(s->task);
+        return err ? err : sim_call_be_silent(s->task);
     }
     if (!err)
         err = send_opening(s);
@@ -351,7 +352,7 @@ static enum err send_all(struct stream_out *s)
     return err || s->is_over ? err : send_ending(s);
 }
 
-enum err stream_serve(struct task *t, struct call *c, struct answer *a)
+enum err stream_serve(struct task *t, struct sim_call *c, struct answer *a)
 {
     struct stream_out s = { .task = t, .call = c, .answer = a };
     s.started_ns = loop_clock_ns(task_loop(t));

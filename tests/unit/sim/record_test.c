@@ -87,7 +87,7 @@ TEST(the_invoice_bills_a_cut_stream_for_what_was_generated)
     struct invoice v;
     struct buf out = { 0 };
     struct http_request r = request_of("{}");
-    struct call c = { .http = &r,
+    struct sim_call c = { .http = &r,
                       .seq = 7,
                       .name = STR("gpt-4o+cut=3"),
                       .status = 200,
@@ -121,7 +121,7 @@ TEST(the_invoice_is_bounded)
     struct invoice v;
     struct buf out = { 0 };
     struct http_request r = request_of("{}");
-    struct call c = { .http = &r, .name = STR("m"), .status = 200, .is_completed = true };
+    struct sim_call c = { .http = &r, .name = STR("m"), .status = 200, .is_completed = true };
     invoice_init(&v, 100);
     for (c.seq = 0; c.seq < 250; c.seq++)
         invoice_add(&v, &c);

@@ -75,7 +75,7 @@ static enum err start(struct world *w, struct http_exchange *x, const char *targ
     return err ? err : http_exchange_head(w->task, x, INT64_MAX);
 }
 
-static struct str call_with(struct world *w, const char *target, const char *headers,
+static struct str sim_call_with(struct world *w, const char *target, const char *headers,
                             const char *body)
 {
     struct http_exchange x;
@@ -90,7 +90,7 @@ static struct str call_with(struct world *w, const char *target, const char *hea
 
 static struct str call(struct world *w, const char *target, const char *body)
 {
-    return call_with(w, target, "", body);
+    return sim_call_with(w, target, "", body);
 }
 
 /* `rest` without its opening brace: {"model":NAME, rest */
@@ -278,7 +278,7 @@ static void scene_extras(struct world *w)
     CHECK_EQ(w->status, 422);
     CHECK_STR(json_path(refused, "detail.loc"), "[\"body\",\"n\"]");
     CHECK_STR(json_path(refused, "detail.input"), "2");
-    call_with(w, target, "extra-parameters: drop\r\n", body);
+    sim_call_with(w, target, "extra-parameters: drop\r\n", body);
     CHECK_EQ(w->status, 200);
 }
 
@@ -560,13 +560,13 @@ static void scene_key(struct world *w)
     const char *body = "{\"model\":\"m\"," HELLO;
     call(w, "/v1/chat/completions", body);
     CHECK_EQ(w->status, 401);
-    call_with(w, "/v1/chat/completions", "api-key: right\r\n", body);
+    sim_call_with(w, "/v1/chat/completions", "api-key: right\r\n", body);
     CHECK_EQ(w->status, 401);
-    call_with(w, "/v1/chat/completions", "Authorization: Bearer right\r\n", body);
+    sim_call_with(w, "/v1/chat/completions", "Authorization: Bearer right\r\n", body);
     CHECK_EQ(w->status, 200);
-    call_with(w, "/openai/v1/chat/completions", "api-key: right\r\n", body);
+    sim_call_with(w, "/openai/v1/chat/completions", "api-key: right\r\n", body);
     CHECK_EQ(w->status, 200);
-    struct str refused = call_with(w, "/openai/v1/chat/completions", "api-key: wrong\r\n", body);
+    struct str refused = sim_call_with(w, "/openai/v1/chat/completions", "api-key: wrong\r\n", body);
     CHECK_EQ(w->status, 401);
     CHECK_STR(json_path(refused, "error.code"), "\"401\"");
     CHECK_EQ(str_find(call(w, "/sim/requests", NULL), STR("right")), SIZE_MAX);

@@ -1,7 +1,7 @@
-#ifndef HZ_SIM_CALL_H
-#define HZ_SIM_CALL_H
+#ifndef HZ_SIM_SIM_CALL_H
+#define HZ_SIM_SIM_CALL_H
 /*
- * call - one request to the simulator: what its path and body ask for, and how it went.
+ * sim_call - one request to the simulator: what its path and body ask for, and how it went.
  *
  * Owner: lives on its task; text borrows from the request and its arena.
  */
@@ -13,13 +13,13 @@
 
 enum sim_operation { SIM_CHAT, SIM_EMBEDDINGS, SIM_MODELS, SIM_MODEL, SIM_OPERATIONS };
 
-struct call {
+struct sim_call {
     struct sim *sim;
     struct http_request *http;
     struct arena *arena;
     int64_t seq;
 
-    /* the path (call_route) */
+    /* the path (sim_call_route) */
     enum dialect dialect;
     enum sim_operation operation;
     struct str api_version; /* at = NULL: not given */
@@ -56,7 +56,7 @@ struct call {
     int64_t generated_tokens, generated_reasoning; /* of a stream so far */
 };
 
-static inline bool call_is_azure(const struct call *c)
+static inline bool sim_call_is_azure(const struct sim_call *c)
 {
     return c->dialect != DIALECT_OPENAI;
 }
@@ -65,9 +65,9 @@ struct script;
 struct script *sim_script(struct sim *s);
 
 /* Finds dialect, operation and the name in the path. False: nothing is at this address. */
-bool call_route(struct call *c) HZ_MUST_USE;
+bool sim_call_route(struct sim_call *c) HZ_MUST_USE;
 /* What answers call their model: on the classic path never the deployment's name. */
-struct str call_underlying_model(const struct call *c);
+struct str sim_call_underlying_model(const struct sim_call *c);
 enum { REQUEST_ID_LEN = 36 };
 void request_id_format(int64_t seq, char out[REQUEST_ID_LEN + 1]);
 
@@ -83,7 +83,7 @@ struct refusal {
 /* ---- request.c ---- */
 
 /* Reads the body. False: refused, and why stands in `why`. */
-bool call_read(struct call *c, struct refusal *why) HZ_MUST_USE;
+bool sim_call_read(struct sim_call *c, struct refusal *why) HZ_MUST_USE;
 
 /* ---- refuse.c ---- */
 
@@ -91,29 +91,29 @@ bool call_read(struct call *c, struct refusal *why) HZ_MUST_USE;
 void refusal_of_status(struct arena *a, int status, struct refusal *out);
 struct refusal refusal_bad(struct str param, struct str message);
 /* In the shape of the dialect, or of the word error_shape. */
-void refusal_write(const struct call *c, const struct refusal *why, struct buf *out);
-enum err call_refuse(struct task *t, struct call *c, const struct refusal *why) HZ_MUST_USE;
+void refusal_write(const struct sim_call *c, const struct refusal *why, struct buf *out);
+enum err sim_call_refuse(struct task *t, struct sim_call *c, const struct refusal *why) HZ_MUST_USE;
 
 /* ---- headers.c ---- */
 
 /* The dialect's response headers, after Content-Type. */
-struct str call_headers(const struct call *c, const char *content_type);
+struct str sim_call_headers(const struct sim_call *c, const char *content_type);
 
 /* ---- fault.c ---- */
 
 /* Is there a scripted failure that comes in place of an answer? */
-bool call_misbehaves(const struct call *c);
-enum err call_misbehave(struct task *t, struct call *c) HZ_MUST_USE;
-enum err call_delay(struct task *t, const struct call *c) HZ_MUST_USE;
+bool sim_call_misbehaves(const struct sim_call *c);
+enum err sim_call_misbehave(struct task *t, struct sim_call *c) HZ_MUST_USE;
+enum err sim_call_delay(struct task *t, const struct sim_call *c) HZ_MUST_USE;
 /* Until the caller leaves. */
-enum err call_be_silent(struct task *t) HZ_MUST_USE;
+enum err sim_call_be_silent(struct task *t) HZ_MUST_USE;
 
 /* ---- chat.c, stream.c, embed.c, models.c ---- */
 
 struct answer;
-enum err chat_serve(struct task *t, struct call *c) HZ_MUST_USE;
-enum err stream_serve(struct task *t, struct call *c, struct answer *a) HZ_MUST_USE;
-enum err embed_serve(struct task *t, struct call *c) HZ_MUST_USE;
-enum err models_serve(struct task *t, struct call *c) HZ_MUST_USE;
+enum err chat_serve(struct task *t, struct sim_call *c) HZ_MUST_USE;
+enum err stream_serve(struct task *t, struct sim_call *c, struct answer *a) HZ_MUST_USE;
+enum err embed_serve(struct task *t, struct sim_call *c) HZ_MUST_USE;
+enum err models_serve(struct task *t, struct sim_call *c) HZ_MUST_USE;
 
 #endif

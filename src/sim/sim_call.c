@@ -1,4 +1,4 @@
-#include "sim/call.h"
+#include "sim/sim_call.h"
 
 #include <stdio.h>
 
@@ -15,7 +15,7 @@ static const struct mount {
     { "/v1/", DIALECT_OPENAI },
 };
 
-static bool find_operation(struct call *c, struct str rest)
+static bool find_operation(struct sim_call *c, struct str rest)
 {
     bool has_models = c->dialect == DIALECT_OPENAI || c->dialect == DIALECT_FOUNDRY_V1;
     if (str_is(rest, "chat/completions"))
@@ -33,7 +33,7 @@ static bool find_operation(struct call *c, struct str rest)
     return url_decode(c->arena, str_skip(rest, 7), &c->name) == OK && c->name.len > 0;
 }
 
-bool call_route(struct call *c)
+bool sim_call_route(struct sim_call *c)
 {
     const struct http_head *head = &c->http->head;
     for (size_t i = 0; i < HZ_LEN(mounts); i++) {
@@ -62,7 +62,7 @@ static const struct {
     { "gpt-4o-mini", "gpt-4o-mini-2024-07-18" },
 };
 
-struct str call_underlying_model(const struct call *c)
+struct str sim_call_underlying_model(const struct sim_call *c)
 {
     if (c->dialect == DIALECT_FOUNDRY_V1 || c->dialect == DIALECT_FOUNDRY_MODELS)
         return c->model;
