@@ -1,7 +1,6 @@
 #include "ledger/committer.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -320,19 +319,10 @@ static void beat(struct committer *c)
         go_down(c);
 }
 
-/* On a busy processor a loop that wakes goes first: a group that waits a moment grows, a call that
- * waits is late. No lower priority than that: whoever else is busy would hold up the answers. */
-static void let_loops_go_first(void)
-{
-    const struct sched_param none = { 0 };
-    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-}
-
 static void *committer_main(void *arg)
 {
     struct committer *c = arg;
     bool is_closing;
-    let_loops_go_first();
     do {
         is_closing = gather(c);
         if (c->is_down)
