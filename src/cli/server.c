@@ -1,0 +1,277 @@
+#include "cli/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/peers.h"
+#include "loop/worker.h"
+#include "net/tls.h"
+
+enum { WORKERS = 4, INTERRUPT_MS = 500, POLL_MS = 10, REQUEST_ARENA_BYTES = 16 << 20 };
+
+/* ---- start ---- */
+
+/* Each connection is a descriptor, and so is each provider connection. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum err make_loops(struct server *s)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t wanted = s->config->server.loops ? s->config->server.loops : HZ_MAX(cores, 1);
+    size_t count = (size_t)HZ_MIN(wanted, SERVER_LOOPS_MAX);
+    for (; s->loops_len < count; s->loops_len++) {
+        struct loop_options options = { .index = (unsigned)s->loops_len };
+        enum err err = loop_create(&options, &s->loops[s->loops_len]);
+        if (err)
+            return err;
+    }
+    return OK;
+}
+
+static enum err start_simulator(struct server *s, struct fail *fail)
+{
+    if (!s->config->needs_simulator)
+        return OK;
+    struct sim_server_options options = { 0 };
+    enum err err = sim_server_open(s->loops[0], &options, &s->sim, fail);
+    if (!err)
+        config_set_simulator(s->config, STR("127.0.0.1"), sim_server_port(s->sim));
+    return err;
+}
+
+static enum err open_ledger(struct server *s, struct fail *fail)
+{
+    const struct config *config = s->config;
+    struct ledger_options options = {
+        .store_url = config->store.url,
+        .spool_path = config->ledger.spool,
+        .slots_path = config->ledger.slots,
+        .slots_count = (size_t)config->ledger.slots_count,
+        .node = (unsigned)config->store.node,
+        .spools_when_down = config->ledger.spools_when_down,
+    };
+    enum err err = ledger_open(&options, &s->ledger, fail);
+    for (size_t i = 0; !err && i < s->loops_len; i++)
+        ledger_attach(s->ledger, s->loops[i]);
+    return err;
+}
+
+static enum err open_gateway(struct server *s, struct fail *fail)
+{
+    struct gateway_options options = {
+        .config = s->config,
+        .ledger = s->ledger,
+        .workers = s->workers,
+        .loops = s->loops,
+        .loops_len = s->loops_len,
+    };
+    return gateway_create(&options, &s->gateway, fail);
+}
+
+static enum err open_tls(struct server *s, struct fail *fail)
+{
+    const struct config *config = s->config;
+    if (config->server.tls_certificate.len == 0)
+        return OK;
+    char *certificate = str_dup(config->server.tls_certificate), *key = str_dup(config->server.tls_key);
+    enum err err = tls_server_context(certificate, key, &s->tls, fail);
+    mem_free(certificate);
+    mem_free(key);
+    return err;
+}
+
+static enum err open_servers(struct server *s, struct fail *fail)
+{
+    const struct config *config = s->config;
+    struct acceptor_target *targets = mem_alloc(s->loops_len * sizeof(*targets));
+    if (config->server.max_connections_per_address)
+        s->peers = peers_create((size_t)config->server.max_connections_per_address);
+    for (size_t i = 0; i < s->loops_len; i++) {
+        s->apis[i] = (struct api) {
+            .gateway = s->gateway,
+            .gateway_loop = gateway_on_loop(s->gateway, i),
+            .started_ms = clock_wall_ms(),
+        };
+        struct http_server_options options = {
+            .handler = api_handle,
+            .refuse = api_refuse,
+            .arg = &s->apis[i],
+            .tls = s->tls,
+            .keep_alive_ms = config->server.keep_alive_ms,
+            .head_timeout_ms = config->server.head_timeout_ms,
+            .body_timeout_ms = config->server.body_timeout_ms,
+            .write_timeout_ms = config->server.write_timeout_ms,
+            .max_body_bytes = (size_t)config->server.max_body_bytes,
+            .max_connections = (size_t)config->server.max_connections / s->loops_len,
+            .peers = s->peers,
+            /* The provider's copy of the largest body fits, with what is added to it. */
+            .request_arena_bytes =
+                HZ_MAX((size_t)REQUEST_ARENA_BYTES, 2 * (size_t)config->server.max_body_bytes),
+        };
+        s->servers[i] = http_server_create(s->loops[i], &options);
+        targets[i] = (struct acceptor_target) { s->loops[i], s->servers[i] };
+    }
+    char *host = str_dup(config->server.listen_host);
+    enum err err = acceptor_open(host, config->server.listen_port, targets, s->loops_len, &s->acceptor, fail);
+    mem_free(host);
+    mem_free(targets);
+    return err;
+}
+
+/* ---- stop ---- */
+
+struct drain {
+    struct post post;
+    struct http_server *server;
+};
+
+static void drain_one(struct post *post)
+{
+    struct drain *drain = HZ_CONTAINER_OF(post, struct drain, post);
+    http_server_drain(drain->server);
+    mem_free(drain);
+}
+
+static size_t connections(const struct server *s)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < s->loops_len; i++)
+        sum += http_server_connections(s->servers[i]);
+    return sum;
+}
+
+static void stop_gently(struct task *t, void *arg)
+{
+    struct server *s = arg;
+    acceptor_stop(s->acceptor);
+    for (size_t i = 0; i < s->loops_len; i++) {
+        struct drain *drain = MEM_NEW(struct drain);
+        drain->post.fn = drain_one;
+        drain->server = s->servers[i];
+        loop_post(s->loops[i], &drain->post);
+    }
+    int64_t began_ns = loop_now_ns(task_loop(t));
+    while (connections(s) > 0 &&
+           loop_now_ns(task_loop(t)) < began_ns + s->stop_ms * NS_PER_MS) {
+        if (task_sleep(t, POLL_MS) != OK)
+            break;
+    }
+    for (size_t i = 0; i < s->loops_len; i++)
+        loop_stop(s->loops[i]);
+}
+
+static void on_signal(struct watch *w, uint32_t ready)
+{
+    (void)ready;
+    struct server *s = HZ_CONTAINER_OF(w, struct server, signals);
+    struct signalfd_siginfo info;
+    while (read(w->fd, &info, sizeof(info)) == sizeof(info)) {
+        int64_t patience_ms = info.ssi_signo == SIGINT ? INTERRUPT_MS : s->config->server.shutdown_ms;
+        s->stop_ms = s->is_stopping ? 0 : patience_ms;
+        if (s->is_stopping)
+            continue;
+        s->is_stopping = true;
+        log_info(NULL, "stop", LOG_INT("signal", info.ssi_signo), LOG_INT("patience_ms", patience_ms));
+        task_spawn(s->loops[0], "shutdown", stop_gently, s);
+    }
+}
+
+static enum err watch_signals(struct server *s)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    s->signals = (struct watch) {
+        .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .events = EPOLLIN, .on_ready = on_signal
+    };
+    return s->signals.fd < 0 ? ERR_IO : loop_watch(s->loops[0], &s->signals);
+}
+
+/* Before any thread exists: signals reach only the descriptor above. */
+void server_block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- run ---- */
+
+static void *loop_thread(void *loop)
+{
+    loop_run(loop);
+    return NULL;
+}
+
+void server_run(struct server *s)
+{
+    gateway_start(s->gateway);
+    acceptor_start(s->acceptor);
+    for (size_t i = 1; i < s->loops_len; i++) {
+        int failed = pthread_create(&s->threads[i], NULL, loop_thread, s->loops[i]);
+        HZ_ASSERT(!failed);
+    }
+    loop_run(s->loops[0]);
+    for (size_t i = 1; i < s->loops_len; i++)
+        pthread_join(s->threads[i], NULL);
+}
+
+void server_close(struct server *s)
+{
+    acceptor_destroy(s->acceptor);
+    for (size_t i = 0; i < s->loops_len; i++)
+        http_server_destroy(s->servers[i]);
+    peers_destroy(s->peers);
+    sim_server_close(s->sim);
+    workers_destroy(s->workers);
+    ledger_close(s->ledger);
+    gateway_destroy(s->gateway);
+    if (s->signals.is_added) {
+        loop_unwatch(s->loops[0], &s->signals);
+        close(s->signals.fd);
+    }
+    for (size_t i = 0; i < s->loops_len; i++)
+        loop_destroy(s->loops[i]);
+    SSL_CTX_free(s->tls);
+    config_unref(s->config);
+}
+
+enum err server_open(struct server *s, struct fail *fail)
+{
+    raise_descriptor_limit();
+    s->workers = workers_create(WORKERS);
+    enum err err = make_loops(s);
+    if (!err)
+        err = start_simulator(s, fail);
+    if (!err)
+        err = open_ledger(s, fail);
+    if (!err && s->config->env == ENV_DEVELOPMENT)
+        err = admin_key_ensure(s->config, &s->admin_key, fail);
+    if (!err)
+        err = open_gateway(s, fail);
+    if (!err)
+        err = open_tls(s, fail);
+    if (!err)
+        err = open_servers(s, fail);
+    return err ? err : watch_signals(s);
+}
+
