@@ -9,9 +9,9 @@ void health_live(struct task *t, struct api_request *r)
     reply_json(t, r, 200, STR("{\"status\":\"ok\"}"));
 }
 
-static void write_deployments(struct buf *out, const struct gateway *g, const struct provider *p)
+static void write_deployments(struct buf *out, const struct gateway_loop *gl, const struct provider *p)
 {
-    const struct config *config = gateway_config(g);
+    const struct config *config = gateway_config(gl);
     bool is_first = true;
     for (size_t i = 0; i < config->deployments_len; i++) {
         const struct deployment *d = &config->deployments[i];
@@ -21,7 +21,7 @@ static void write_deployments(struct buf *out, const struct gateway *g, const st
         buf_add_json(out, d->name);
         buf_add(out, STR(",\"model\":"));
         buf_add_json(out, d->model->name);
-        buf_addf(out, ",\"state\":\"%s\"}", gateway_breaker_state(g, d));
+        buf_addf(out, ",\"state\":\"%s\"}", gateway_breaker_state(gl, d));
         is_first = false;
     }
 }
@@ -29,9 +29,9 @@ static void write_deployments(struct buf *out, const struct gateway *g, const st
 /* Says what it knows without asking anybody, so that it answers whatever the providers do. */
 void health_health(struct task *t, struct api_request *r)
 {
-    struct gateway *g = r->api->gateway;
-    const struct config *config = gateway_config(g);
-    bool is_recording = ledger_is_healthy(gateway_ledger(g));
+    const struct gateway_loop *gl = r->api->gateway_loop;
+    const struct config *config = gateway_config(gl);
+    bool is_recording = ledger_is_healthy(gateway_ledger(r->api->gateway));
     struct buf body = { 0 };
     buf_addf(&body, "{\"status\":\"%s\",\"region\":", is_recording ? "healthy" : "degraded");
     buf_add_json(&body, config->server.region);
@@ -41,7 +41,7 @@ void health_health(struct task *t, struct api_request *r)
              config->is_simulated ? "true" : "false");
     for (size_t i = 0; i < config->providers_len; i++) {
         struct provider_state p;
-        gateway_provider_state(g, i, &p);
+        gateway_provider_state(gl, i, &p);
         buf_add(&body, i ? STR(",{\"name\":") : STR("{\"name\":"));
         buf_add_json(&body, p.name);
         buf_add(&body, STR(",\"region\":"));
@@ -49,7 +49,7 @@ void health_health(struct task *t, struct api_request *r)
         const char *status = p.is_failing ? "failing" : p.is_cooling ? "rate_limited" : "ok";
         buf_addf(&body, ",\"status\":\"%s\",\"attempts\":%lld,\"failures\":%lld,\"deployments\":[",
                  status, (long long)p.attempts, (long long)p.failures);
-        write_deployments(&body, g, &config->providers[i]);
+        write_deployments(&body, gl, &config->providers[i]);
         buf_add(&body, STR("]}"));
     }
     buf_add(&body, STR("]}"));

@@ -48,8 +48,8 @@ enum err request_read_hints(struct api_request *r)
 
 struct call *request_new_call(struct api_request *r)
 {
-    struct call *c = ARENA_NEW(&r->http->arena, struct call);
-    c->gateway = r->api->gateway_loop;
+    struct call *c = arena_alloc(&r->http->arena, sizeof(*c));
+    call_init(c, r->api->gateway_loop);
     c->http = r->http;
     c->log = r->log;
     c->operation_id = r->operation_id;

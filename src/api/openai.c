@@ -68,7 +68,7 @@ static void write_model(struct buf *out, const struct api_request *r, const stru
 
 void openai_models(struct task *t, struct api_request *r)
 {
-    const struct config *config = gateway_config(r->api->gateway);
+    const struct config *config = gateway_config(r->api->gateway_loop);
     struct buf body = { 0 };
     buf_add(&body, STR("{\"object\":\"list\",\"data\":["));
     for (size_t i = 0; i < config->models_len; i++) {
@@ -86,7 +86,7 @@ void openai_model(struct task *t, struct api_request *r)
     struct str name;
     const struct model *m = NULL;
     if (url_decode(&r->http->arena, r->rest, &name) == OK)
-        m = config_find_model(gateway_config(r->api->gateway), name);
+        m = config_find_model(gateway_config(r->api->gateway_loop), name);
     if (!m) {
         snprintf(r->fail.param, sizeof(r->fail.param), "model");
         fail_set(&r->fail, ERR_NO_MODEL,

@@ -233,7 +233,7 @@ static void finish(struct task *t, struct api_request *r)
         r->http->status = task_stop_reason(t) == ERR_CLIENT_GONE ? 499 : r->http->status;
     int64_t took_us = (loop_clock_ns(task_loop(t)) - r->http->started_ns) / 1000;
     count_request(r, (double)took_us / 1e6);
-    if (gateway_config(r->api->gateway)->log.access)
+    if (gateway_config(r->api->gateway_loop)->log.access)
         log_request(r, took_us);
     if (r->call)
         call_fini(r->call);
@@ -278,6 +278,6 @@ void api_refuse(struct http_request *http, enum err err, const char *detail, str
     llm_error_write(body, &error, r.log.correlation_id);
     http->status = err_info(err)->status;
     count_request(&r, 0);
-    if (gateway_config(r.api->gateway)->log.access)
+    if (gateway_config(r.api->gateway_loop)->log.access)
         log_request(&r, 0);
 }

@@ -145,7 +145,7 @@ static bool is_part_of_answer(const struct attempt *a, struct str body, enum err
 static enum outcome read_answer(struct task *t, struct attempt *a, int64_t deadline_ns)
 {
     struct call *c = a->call;
-    struct buf body = { .limit = (size_t)c->gateway->gateway->config->server.max_answer_bytes };
+    struct buf body = { .limit = (size_t)c->setup->config->server.max_answer_bytes };
     struct fail fail = { 0 };
     struct llm_answer_options options = attempt_answer_options(a);
     enum outcome outcome = OUTCOME_ANSWER;
@@ -249,13 +249,13 @@ static void note_latency(struct attempt *a)
 
 static void note_breaker(struct attempt *a, enum outcome outcome)
 {
-    struct gateway *g = a->call->gateway->gateway;
+    const struct setup *setup = a->call->setup;
     enum breaker_state before;
-    enum breaker_state after = breaker_note(&a->state->breaker, &g->breaker_options,
-                                            rule_of(a->call->gateway, a->deployment, outcome)->health,
+    enum breaker_state after = breaker_note(&a->state->breaker, &setup->breaker_options,
+                                            rule_of(setup, a->deployment, outcome)->health,
                                             loop_now_ns(a->call->gateway->loop), &before);
     if (outcome == OUTCOME_ANSWER)
-        retry_budget_earn(&g->retries[a->deployment->provider->index], g->config->retry.budget);
+        retry_budget_earn(&setup->retries[a->deployment->provider->index], setup->config->retry.budget);
     if (after == before)
         return;
     series_add(a->state->breaker_gauge, (after != BREAKER_CLOSED) - (before != BREAKER_CLOSED));
@@ -292,7 +292,7 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
         .call = c,
         .memory = a->memory,
         .deployment = d,
-        .state = state_of(c->gateway, d),
+        .state = state_of(c->setup, d),
         .number = (int)c->rows_len + 1,
         .started_ns = loop_now_ns(c->gateway->loop),
         .started_wall_ms = clock_wall_ms(),
@@ -304,7 +304,7 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
     enum err err = llm_outbound_build(a->memory, &c->request, d, &outbound, &fail);
     if (err)
         return attempt_fail(a, OUTCOME_REFUSED, err, "%s", fail.text);
-    if (!breaker_enter(&a->state->breaker, &c->gateway->gateway->breaker_options, a->started_ns)) {
+    if (!breaker_enter(&a->state->breaker, &c->setup->breaker_options, a->started_ns)) {
         return attempt_fail(a, OUTCOME_KEPT_AWAY, ERR_UPSTREAM, "its circuit breaker is open");
     }
     if (!settle_begin(a)) {
@@ -318,7 +318,7 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
     atomic_fetch_add_explicit(&a->state->attempts, 1, memory_order_relaxed);
     if (outcome == OUTCOME_ANSWER) {
         note_latency(a);
-    } else if (rule_of(c->gateway, d, outcome)->next != NEXT_NO || outcome == OUTCOME_BROKEN) {
+    } else if (rule_of(c->setup, d, outcome)->next != NEXT_NO || outcome == OUTCOME_BROKEN) {
         atomic_fetch_add_explicit(&a->state->failures, 1, memory_order_relaxed);
         log_failure(a, outcome);
     }

@@ -178,9 +178,9 @@ static void caller_default(struct gateway *g, struct caller *out)
     };
 }
 
-static bool is_router_key(const struct gateway *g, struct str text)
+static bool is_router_key(const struct config *config, struct str text)
 {
-    struct str key = g->config->auth.router_key;
+    struct str key = config->auth.router_key;
     return key.len && key.len == text.len && mem_equal_const_time(key.at, text.at, key.len);
 }
 
@@ -207,12 +207,12 @@ enum err auth_identify(struct task *t, struct gateway_loop *gl, struct http_requ
     struct gateway *g = gl->gateway;
     struct str text = key_of_request(&r->head);
     if (text.len == 0) {
-        if (g->config->auth.required)
+        if (gateway_config(gl)->auth.required)
             return fail_set(fail, ERR_NO_KEY, "%s", err_info(ERR_NO_KEY)->text);
         caller_default(g, out);
         return OK;
     }
-    if (is_router_key(g, text)) {
+    if (is_router_key(gateway_config(gl), text)) {
         caller_default(g, out);
         out->key_id = STR("router");
         out->key_name = g->router_key_name;
@@ -225,10 +225,10 @@ enum err auth_identify(struct task *t, struct gateway_loop *gl, struct http_requ
         enum err err = key_view_look(t, gl, LOOK_PATIENCE_MS);
         if (!err && find_key(gl, r, text, out))
             return OK;
-        if (err && g->config->auth.required)
+        if (err && gateway_config(gl)->auth.required)
             return fail_set(fail, err, "the key could not be checked: %s", err_info(err)->text);
     }
-    if (!g->config->auth.required) {
+    if (!gateway_config(gl)->auth.required) {
         caller_default(g, out);
         return OK;
     }

@@ -146,6 +146,12 @@ void retry_budget_init(struct retry_budget *r, int64_t max)
     atomic_store(&r->tenths, max * TENTHS);
 }
 
+void retry_budget_copy(struct retry_budget *r, const struct retry_budget *other)
+{
+    int64_t own = atomic_load(&r->tenths), left = atomic_load(&other->tenths);
+    atomic_store(&r->tenths, HZ_MIN(own, left));
+}
+
 bool retry_budget_take(struct retry_budget *r)
 {
     int64_t tenths = atomic_load(&r->tenths);

@@ -66,6 +66,8 @@ struct retry_budget {
     _Atomic int64_t tenths;
 };
 void retry_budget_init(struct retry_budget *r, int64_t max);
+/* What is left in the other, but no more than is in this one. */
+void retry_budget_copy(struct retry_budget *r, const struct retry_budget *other);
 bool retry_budget_take(struct retry_budget *r);
 void retry_budget_earn(struct retry_budget *r, int64_t max);
 

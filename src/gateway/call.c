@@ -63,7 +63,7 @@ static void classify(struct call *c)
 
 static const struct outcome_rule *rule_for(const struct attempt *a, enum outcome outcome)
 {
-    return rule_of(a->call->gateway, a->deployment, outcome);
+    return rule_of(a->call->setup, a->deployment, outcome);
 }
 
 /* Too long for one model: only a model that declares more, or nothing, is worth a try. */
@@ -88,7 +88,7 @@ static void note_skipped(struct call *c)
     const struct deployment *first = c->plan.first;
     if (first == c->plan.list[0])
         return;
-    bool is_closed = breaker_state(&state_of(c->gateway, first)->breaker) == BREAKER_CLOSED;
+    bool is_closed = breaker_state(&state_of(c->setup, first)->breaker) == BREAKER_CLOSED;
     c->fallback_reason = arena_printf(&c->http->arena, "%.*s/%.*s: %s", STR_ARG(first->provider->name),
                                       STR_ARG(first->name),
                                       is_closed ? "rate limited" : "its circuit breaker is open");
@@ -142,7 +142,7 @@ static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, en
         int64_t ms = REPEAT_FIRST_MS << i;
         ms += (int64_t)random_below((uint64_t)(2 * ms * REPEAT_JITTER_PERCENT / 100)) -
               ms * REPEAT_JITTER_PERCENT / 100;
-        struct retry_budget *budget = &c->gateway->gateway->retries[a->deployment->provider->index];
+        struct retry_budget *budget = &c->setup->retries[a->deployment->provider->index];
         bool is_too_late = loop_now_ns(task_loop(t)) + ms * NS_PER_MS >= c->deadline_ns;
         if (is_too_late || !retry_budget_take(budget))
             return outcome;
@@ -198,7 +198,7 @@ static enum err error_from_attempts(struct call *c, const struct buf *reasons)
                                                    : ERR_UPSTREAM;
     if (c->outcome == OUTCOME_LIMITED)
         c->retry_after_ms = c->plan.retry_after_ms;
-    bool may_fall_back = c->gateway->gateway->config->fallback.enabled;
+    bool may_fall_back = c->setup->config->fallback.enabled;
     struct str text = arena_printf(&c->http->arena, "%s%s: %.*s", err_info(err)->text,
                                    may_fall_back ? "" : " (fallback is disabled)",
                                    STR_ARG(buf_str(reasons)));
@@ -231,15 +231,14 @@ static enum err error_from_outcome(struct call *c, const struct attempt *a, cons
 
 static void count_call(const struct call *c, enum err err)
 {
-    const struct gateway *g = c->gateway->gateway;
-    const struct model_state *m = &g->models[c->served->model->index];
+    const struct model_state *m = &c->setup->models[c->served->model->index];
     series_add(err == OK                ? m->answered
                : err == ERR_CLIENT_GONE ? m->left
                : c->error_status < 500  ? m->refused
                                         : m->failed,
                1);
     if (err == OK && c->is_fallback)
-        series_add(g->fallbacks, 1);
+        series_add(c->gateway->gateway->fallbacks, 1);
 }
 
 static int64_t total_ms(const struct call *c)
@@ -295,9 +294,15 @@ enum err call_run(struct task *t, struct call *c)
     return err;
 }
 
+void call_init(struct call *c, struct gateway_loop *gl)
+{
+    *c = (struct call) { .gateway = gl, .setup = setup_ref(gl->setup) };
+}
+
 void call_fini(struct call *c)
 {
     buf_fini(&c->answer);
+    setup_unref(c->setup);
 }
 
 /* Reasons quote providers, who may send line breaks. */

@@ -3,7 +3,7 @@
 /*
  * call - one AI call from the caller's key to the durable row.
  *
- * The caller fills the first part and asks call_run; the second part tells what happened. An answer
+ * The caller fills what it knows and asks call_run; the last part tells what happened. An answer
  * that is not streamed is left in `answer` for the caller to send: its rows are durable by then. A
  * stream is relayed to `http` by call_run itself, and its last byte goes out after its rows.
  *
@@ -19,6 +19,7 @@
 #include "model/outcome.h"
 
 struct gateway_loop;
+struct setup;
 
 /* Who calls. Text lives in the request's arena. */
 struct caller {
@@ -40,8 +41,11 @@ struct plan {
 };
 
 struct call {
-    /* filled by the caller */
+    /* by call_init */
     struct gateway_loop *gateway;
+    struct setup *setup; /* the configuration as it was then; a reload does not touch it */
+
+    /* filled by the caller */
     struct http_request *http; /* the arena; and where a stream goes */
     struct log_ctx log;
     int64_t operation_id;
@@ -82,6 +86,7 @@ struct call {
     size_t rows_len, rows_cap;
 };
 
+void call_init(struct call *c, struct gateway_loop *gl);
 /* OK: answered (JSON: see answer; stream: sent). Otherwise `error`, `error_status` hold what the
  * client shall read, unless is_stream_begun (it was told in the stream) or it has left. */
 enum err call_run(struct task *t, struct call *c) HZ_MUST_USE;

@@ -3,8 +3,8 @@
 /*
  * gateway - the life of one AI call: identify, plan, attempt, relay, settle.
  *
- * One gateway a process, one gateway_loop a loop. What several loops touch is immutable (the
- * configuration snapshot) or atomic (state of deployments).
+ * One gateway a process, one gateway_loop a loop. What several loops touch is immutable (a
+ * configuration and what was computed from it) or atomic (state of deployments).
  *
  * Owner:    gateway_create before the loops run, gateway_destroy after they have ended.
  * Thread:   gateway_loop functions on their loop.
@@ -34,7 +34,8 @@ void gateway_destroy(struct gateway *g);
 void gateway_start(struct gateway *g);
 
 struct gateway_loop *gateway_on_loop(struct gateway *g, size_t index);
-const struct config *gateway_config(const struct gateway *g);
+/* What the loop works with now; until the caller's next wait. */
+const struct config *gateway_config(const struct gateway_loop *gl);
 struct ledger *gateway_ledger(const struct gateway *g);
 
 /* Is the store there? Waits on a worker. */
@@ -50,7 +51,7 @@ struct provider_state {
     int64_t attempts;
 };
 /* "closed", "half_open" or "open". */
-const char *gateway_breaker_state(const struct gateway *g, const struct deployment *d);
-void gateway_provider_state(struct gateway *g, size_t index, struct provider_state *out);
+const char *gateway_breaker_state(const struct gateway_loop *gl, const struct deployment *d);
+void gateway_provider_state(const struct gateway_loop *gl, size_t index, struct provider_state *out);
 
 #endif

@@ -12,8 +12,10 @@
 #include "ledger/keys.h"
 #include "net/dns.h"
 
-/* What moves while the configuration stands still; shared by all loops. */
+/* What moves while the configuration stands still; shared by all loops, and by the setups in which
+ * the ledger's names for it are the same. */
 struct deployment_state {
+    _Atomic int refs;
     _Atomic int64_t cooling_until_ns; /* a 429 asked for it */
     _Atomic int32_t limited_in_row;   /* 429s since the last success */
     _Atomic int64_t latency_us;       /* moving average of whole answers; 0 = none yet */
@@ -30,17 +32,24 @@ struct model_state {
     struct series *answered, *refused, *failed, *left;
 };
 
-struct gateway {
+/* A configuration and what belongs to it. A reload makes a new one; a call keeps the one it began
+ * with, and the last of them frees it. */
+struct setup {
+    _Atomic int refs;
     struct config *config;
+    struct deployment_state **deployments;  /* by deployment.index */
+    struct model_state *models;             /* by model.index */
+    struct retry_budget *retries;           /* by provider.index */
+    struct outcome_rule (*rules)[OUTCOMES]; /* the failure table with its overrides, by provider.index */
+    struct breaker_options breaker_options;
+};
+
+/* What lasts as long as the process. */
+struct gateway {
     struct ledger *ledger;
     struct workers *workers;
     struct gateway_loop *loops;
     size_t loops_len;
-    struct deployment_state *deployments; /* by deployment.index */
-    struct model_state *models;           /* by model.index */
-    struct retry_budget *retries;         /* by provider.index */
-    struct outcome_rule (*rules)[OUTCOMES]; /* the failure table with its overrides, by provider.index */
-    struct breaker_options breaker_options;
     struct series *in_flight, *fallbacks;
     uint32_t default_account, router_key_name;
     struct key_source *keys;
@@ -49,21 +58,31 @@ struct gateway {
 struct gateway_loop {
     struct gateway *gateway;
     struct loop *loop;
+    struct setup *setup; /* for calls that begin now */
     struct resolver *resolver;
     struct http_client *client;
     struct key_view keys;
 };
 
-static inline struct deployment_state *state_of(const struct gateway_loop *gl, const struct deployment *d)
+static inline struct deployment_state *state_of(const struct setup *setup, const struct deployment *d)
 {
-    return &gl->gateway->deployments[d->index];
+    return setup->deployments[d->index];
 }
 
-static inline const struct outcome_rule *rule_of(const struct gateway_loop *gl, const struct deployment *d,
+static inline const struct outcome_rule *rule_of(const struct setup *setup, const struct deployment *d,
                                                  enum outcome outcome)
 {
-    return &gl->gateway->rules[d->provider->index][outcome];
+    return &setup->rules[d->provider->index][outcome];
 }
+
+/* ---- setup.c ---- */
+
+/* What `before` (NULL: nothing) knows of deployments and providers that are in both goes on. Takes a
+ * reference to the configuration. */
+struct setup *setup_create(struct ledger *ledger, struct config *config, const struct setup *before);
+struct setup *setup_ref(struct setup *s);
+/* Any thread; frees at the last. NULL is accepted. */
+void setup_unref(struct setup *s);
 
 /* ---- plan.c ---- */
 

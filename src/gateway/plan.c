@@ -40,12 +40,12 @@ static const struct route *find_route(const struct config *config, const struct 
 }
 
 /* Cheapest or fastest deployment of a model; unknown ranks last. */
-static int64_t rank(const struct gateway_loop *gl, const struct model *m, enum route_choice choose)
+static int64_t rank(const struct setup *setup, const struct model *m, enum route_choice choose)
 {
     int64_t best = INT64_MAX;
     for (size_t i = 0; i < m->deployments_len; i++) {
         const struct deployment *d = m->deployments[i];
-        int64_t latency_us = atomic_load_explicit(&state_of(gl, d)->latency_us, memory_order_relaxed);
+        int64_t latency_us = atomic_load_explicit(&state_of(setup, d)->latency_us, memory_order_relaxed);
         int64_t price = d->price.input_nusd_per_mtok + d->price.output_nusd_per_mtok;
         bool is_known = choose == CHOOSE_FASTEST ? latency_us > 0 : price_is_known(&d->price);
         int64_t value = choose == CHOOSE_FASTEST ? latency_us : price;
@@ -55,7 +55,7 @@ static int64_t rank(const struct gateway_loop *gl, const struct model *m, enum r
     return best;
 }
 
-static void add_route_models(struct model_list *models, const struct gateway_loop *gl,
+static void add_route_models(struct model_list *models, const struct setup *setup,
                              const struct route *r)
 {
     size_t from = models->len;
@@ -67,7 +67,7 @@ static void add_route_models(struct model_list *models, const struct gateway_loo
     for (size_t i = from + 1; i < models->len; i++) {
         const struct model *m = models->list[i];
         size_t at = i;
-        for (; at > from && rank(gl, models->list[at - 1], r->choose) > rank(gl, m, r->choose); at--)
+        for (; at > from && rank(setup, models->list[at - 1], r->choose) > rank(setup, m, r->choose); at--)
             models->list[at] = models->list[at - 1];
         models->list[at] = m;
     }
@@ -89,7 +89,7 @@ static void add_fallback_models(struct model_list *models, const struct config *
 
 static enum err explicit_model(struct call *c, struct model_list *models)
 {
-    const struct config *config = c->gateway->gateway->config;
+    const struct config *config = c->setup->config;
     const struct model *m = config_find_model(config, c->request.model);
     if (!m) {
         snprintf(c->fail.param, sizeof(c->fail.param), "model");
@@ -136,19 +136,19 @@ static bool may_be_called(const struct call *c, const struct deployment *d, stru
     return llm_request_fits(&c->request, &d->caps, why) == OK;
 }
 
-static int64_t cooling_ms(const struct gateway_loop *gl, const struct deployment *d)
+static int64_t cooling_ms(const struct call *c, const struct deployment *d)
 {
-    int64_t until_ns = atomic_load_explicit(&state_of(gl, d)->cooling_until_ns, memory_order_relaxed);
-    int64_t left_ns = until_ns - loop_now_ns(gl->loop);
+    int64_t until_ns = atomic_load_explicit(&state_of(c->setup, d)->cooling_until_ns, memory_order_relaxed);
+    int64_t left_ns = until_ns - loop_now_ns(c->gateway->loop);
     return left_ns > 0 ? (left_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
 }
 
 /* An open breaker keeps everybody away; the soonest probe is what the caller is told to wait for. */
-static bool is_passable(const struct gateway_loop *gl, const struct deployment *d, struct plan *out)
+static bool is_passable(const struct call *c, const struct deployment *d, struct plan *out)
 {
-    struct breaker *b = &state_of(gl, d)->breaker;
-    const struct breaker_options *options = &gl->gateway->breaker_options;
-    int64_t now_ns = loop_now_ns(gl->loop);
+    struct breaker *b = &state_of(c->setup, d)->breaker;
+    const struct breaker_options *options = &c->setup->breaker_options;
+    int64_t now_ns = loop_now_ns(c->gateway->loop);
     if (breaker_may_pass(b, options, now_ns))
         return true;
     int64_t wait_ms = HZ_MAX(breaker_wait_ms(b, options, now_ns), 1);
@@ -166,9 +166,9 @@ static void add_deployments(struct call *c, const struct model *m, struct plan *
             continue;
         if (!out->first)
             out->first = d;
-        if (!is_passable(c->gateway, d, out))
+        if (!is_passable(c, d, out))
             continue;
-        int64_t wait_ms = cooling_ms(c->gateway, d);
+        int64_t wait_ms = cooling_ms(c, d);
         if (wait_ms) {
             bool is_shortest = !out->retry_after_ms || wait_ms < out->retry_after_ms;
             out->retry_after_ms = is_shortest ? wait_ms : out->retry_after_ms;
@@ -201,8 +201,7 @@ static void put_legacy_first(struct plan *plan)
 
 enum err plan_make(struct call *c, struct plan *out)
 {
-    struct gateway_loop *gl = c->gateway;
-    const struct config *config = gl->gateway->config;
+    const struct config *config = c->setup->config;
     *out = (struct plan) { 0 };
     struct model_list *models = ARENA_NEW(&c->http->arena, struct model_list);
     bool is_auto = c->request.model.len == 0 || str_is(c->request.model, "auto");
@@ -215,7 +214,7 @@ enum err plan_make(struct call *c, struct plan *out)
         const struct route *r = find_route(config, c);
         if (!r)
             return fail_set(&c->fail, ERR_NO_MODEL, "no route matches this request: name a model");
-        add_route_models(models, gl, r);
+        add_route_models(models, c->setup, r);
         out->timeouts = &r->timeouts;
     }
     /* Vectors of different models must never be mixed. */

@@ -262,7 +262,7 @@ enum err settle_all(struct task *t, struct call *c)
 {
     if (c->rows_len == 0)
         return OK;
-    if (!c->gateway->gateway->config->ledger.wait) {
+    if (!c->setup->config->ledger.wait) {
         post_later(c);
         return OK;
     }

@@ -5,8 +5,10 @@
 #include "base/clock.h"
 #include "gateway/internal.h"
 
-/* Plans need no ledger and no network: a gateway with nothing but its configuration. */
-static struct gateway gateway;
+/* Plans need no ledger and no network: a setup with nothing but its configuration. */
+static struct setup setup;
+static struct deployment_state states[8];
+static struct deployment_state *deployments[HZ_LEN(states)];
 static struct gateway_loop gateway_loop;
 static struct http_request http;
 
@@ -20,28 +22,30 @@ static void open_with(const char *yaml)
     static const char *const no_env[] = { NULL };
     struct config_sources sources = { .file = path, .directory = "/nonexistent", .env = no_env };
     struct buf errors = { 0 };
-    gateway.config = config_load(&sources, &errors);
+    setup.config = config_load(&sources, &errors);
     unlink(path);
-    if (!gateway.config)
+    if (!setup.config)
         check_failed("configuration", buf_take(&errors), "", __FILE__, __LINE__);
     buf_fini(&errors);
-    gateway.deployments =
-        mem_zalloc(gateway.config->deployments_len * sizeof(struct deployment_state));
+    CHECK(setup.config->deployments_len <= HZ_LEN(states));
+    memset(states, 0, sizeof(states));
+    for (size_t i = 0; i < HZ_LEN(states); i++)
+        deployments[i] = &states[i];
+    setup.deployments = deployments;
     struct loop_options options = { .is_clock_virtual = true };
     CHECK_OK(loop_create(&options, &gateway_loop.loop));
-    gateway_loop.gateway = &gateway;
 }
 
 static void close_all(void)
 {
     loop_destroy(gateway_loop.loop);
-    mem_free(gateway.deployments);
-    config_unref(gateway.config);
+    config_unref(setup.config);
 }
 
 static enum err plan_for(struct call *c, struct plan *plan)
 {
     c->gateway = &gateway_loop;
+    c->setup = &setup;
     c->http = &http;
     if (!c->request.n)
         c->request.n = 1;
@@ -149,13 +153,13 @@ TEST(a_cooling_deployment_is_left_out_until_its_time_has_come)
     struct plan plan;
     c->request.model = STR("r1");
     int64_t now_ns = loop_now_ns(gateway_loop.loop);
-    size_t r1 = config_find_model(gateway.config, STR("r1"))->deployments[0]->index;
-    gateway.deployments[r1].cooling_until_ns = now_ns + 2000 * NS_PER_MS;
+    size_t r1 = config_find_model(setup.config, STR("r1"))->deployments[0]->index;
+    states[r1].cooling_until_ns = now_ns + 2000 * NS_PER_MS;
     CHECK_OK(plan_for(c, &plan));
     check_order(&plan, "gpt mistral phi");
     CHECK_STR(plan.first->name, "r1"); /* what answers now counts as a fallback */
-    for (size_t i = 0; i < gateway.config->deployments_len; i++)
-        gateway.deployments[i].cooling_until_ns = now_ns + (int64_t)(i + 1) * 1000 * NS_PER_MS;
+    for (size_t i = 0; i < setup.config->deployments_len; i++)
+        states[i].cooling_until_ns = now_ns + (int64_t)(i + 1) * 1000 * NS_PER_MS;
     CHECK_ERR(plan_for(c, &plan), ERR_RATE_LIMIT);
     CHECK(plan.retry_after_ms >= 1000 && plan.retry_after_ms <= 7000);
     loop_skip(gateway_loop.loop, 10 * NS_PER_S);
@@ -168,17 +172,17 @@ TEST(a_cooling_deployment_is_left_out_until_its_time_has_come)
 
 static void fail_often(const char *model)
 {
-    const struct deployment *d = config_find_model(gateway.config, str_of(model))->deployments[0];
+    const struct deployment *d = config_find_model(setup.config, str_of(model))->deployments[0];
     enum breaker_state before;
     for (int i = 0; i < 5; i++)
-        breaker_note(&gateway.deployments[d->index].breaker, &gateway.breaker_options, HEALTH_FAILURE,
+        breaker_note(&states[d->index].breaker, &setup.breaker_options, HEALTH_FAILURE,
                      loop_now_ns(gateway_loop.loop), &before);
 }
 
 TEST(an_open_breaker_is_planned_around_until_its_probe)
 {
     open_with(yaml);
-    gateway.breaker_options = (struct breaker_options) { 5, 50, 10, 30000 };
+    setup.breaker_options = (struct breaker_options) { 5, 50, 10, 30000 };
     struct call *c = MEM_NEW(struct call);
     struct plan plan;
     c->request.model = STR("r1");
