@@ -1,4 +1,5 @@
 #include "sim/state.h"
+#include "wire/url.h"
 
 /*
  * What tests ask of the simulator itself. Needs no key: it is meant for a loopback address.
@@ -20,15 +21,28 @@ static bool write_journal(const struct sim *s, uint64_t number, struct buf *out)
     return journal_write(&s->journal, (int64_t)number, out);
 }
 
+static enum err reply_failed(struct task *t, struct http_request *r, int status, struct str why)
+{
+    struct buf body = { 0 };
+    buf_add(&body, STR("{\"error\":{\"message\":"));
+    buf_add_json(&body, why);
+    buf_add(&body, STR("}}\n"));
+    enum err err = http_reply(t, r, status, JSON_TYPE, buf_str(&body));
+    buf_fini(&body);
+    return err;
+}
+
 static enum err send_list(struct task *t, const struct sim *s, struct http_request *r,
                           uint64_t from, uint64_t to, write_fn *write)
 {
     struct buf part = { 0 }, entry = { 0 };
-    struct str separator = STR("[");
+    struct str separator = STR("["), holding;
+    if (url_query_get(&r->arena, r->head.query, "holding", &holding) != OK)
+        return reply_failed(t, r, 400, STR("the query is malformed"));
     enum err err = http_reply_begin(t, r, 200, JSON_TYPE);
     for (uint64_t number = from; number < to && !err; number++) {
         buf_clear(&entry);
-        if (!write(s, number, &entry))
+        if (!write(s, number, &entry) || str_find(buf_str(&entry), holding) == SIZE_MAX)
             continue;
         buf_add(&part, separator);
         buf_add(&part, buf_str(&entry));
@@ -59,17 +73,6 @@ static enum err list_requests(struct task *t, struct sim *s, struct http_request
 static enum err reply_ok(struct task *t, struct http_request *r)
 {
     return http_reply(t, r, 200, JSON_TYPE, STR("{\"ok\":true}\n"));
-}
-
-static enum err reply_failed(struct task *t, struct http_request *r, int status, struct str why)
-{
-    struct buf body = { 0 };
-    buf_add(&body, STR("{\"error\":{\"message\":"));
-    buf_add_json(&body, why);
-    buf_add(&body, STR("}}\n"));
-    enum err err = http_reply(t, r, status, JSON_TYPE, buf_str(&body));
-    buf_fini(&body);
-    return err;
 }
 
 static enum err reset(struct task *t, struct sim *s, struct http_request *r)

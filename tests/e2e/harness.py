@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
@@ -215,9 +216,8 @@ class Sim(Program):
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def listed(self, path, holding):
-        """The entries whose text holds something; the lists are long, so only those are parsed."""
-        text = http_call(self.port, "GET", path, tls=self.tls).body.decode().strip()
-        return [json.loads(entry) for entry in text[1:-1].split(",\n") if entry and holding in entry]
+        """The entries whose text holds something."""
+        return http_call(self.port, "GET", f"{path}?holding={quote(holding)}", tls=self.tls).json
 
     def requests(self, holding=""):
         return self.listed("/sim/requests", holding)

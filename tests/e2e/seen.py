@@ -64,8 +64,8 @@ def models_asked(sim, asked):
 
 def billed_to(sim, asked):
     """What the provider billed, by model: its last call each."""
-    seqs = {request["seq"] for request in requests_of(sim, asked)}
-    return {entry["model"]: entry for entry in sim.invoice() if entry["seq"] in seqs}
+    return {entry["model"]: entry for request in requests_of(sim, asked)
+            for entry in sim.invoice(f'"seq":{request["seq"]},')}
 
 
 def rows_of(server, asked):
