@@ -48,8 +48,8 @@ PRICE = {"input": "2.5001", "output": "10.0007", "cached": "1.2503"}
 EMBEDDING_PRICE = {"input": "0.0200001", "output": "0"}
 TIMEOUTS = {"connect": 2000, "first_content": 8000, "idle": 5000, "attempt": 20000, "total": 25000}
 # Of a second provider in each dialect, for models that keep nobody waiting for long; its total leaves
-# room for one repetition.
-HASTY = {"connect": 500, "first_content": 300, "idle": 1000, "attempt": 600, "total": 1500}
+# no room for a repetition.
+HASTY = {"connect": 500, "first_content": 300, "idle": 1000, "attempt": 600, "total": 700}
 HASTY_MODELS = ("failing", "silent", "reset")
 
 

@@ -28,7 +28,7 @@ def test_a_provider_over_tls_is_called_and_its_connection_kept(start_server, sec
 
 
 def test_a_provider_with_an_unknown_certificate_is_not_trusted(start_server, secure_sim):
-    server = start_server(sections(secure_sim.url, timeouts_ms=HASTY | {"total": 700}))
+    server = start_server(sections(secure_sim.url, timeouts_ms=HASTY))
     reply = server.chat("m", "Do not tell anybody.")
     assert reply.status == 502 and "certificate" in reply.error["message"].lower(), reply
     assert not secure_sim.request_with("Do not tell anybody.")
@@ -36,7 +36,7 @@ def test_a_provider_with_an_unknown_certificate_is_not_trusted(start_server, sec
 
 def test_a_provider_with_another_name_is_not_trusted(start_server, secure_sim, tls):
     url = secure_sim.url.replace("127.0.0.1", "127.0.0.2")
-    server = start_server(sections(url, ca_file=str(tls.authority), timeouts_ms=HASTY | {"total": 700}))
+    server = start_server(sections(url, ca_file=str(tls.authority), timeouts_ms=HASTY))
     reply = server.chat("m", "Not for you.")
     assert reply.status == 502, reply
     assert not secure_sim.request_with("Not for you.")
