@@ -11,7 +11,7 @@
 
 enum { ID_NODES = 256, ID_HEX_LEN = 16 };
 
-/* Node 0 until set; once, at start. */
+/* Node 0 until set: at start, and when a process gives up its number to another one. */
 void id_set_node(unsigned node);
 /* No later id will be at or below `floor`: called at start with the highest id in the store. */
 void id_set_floor(int64_t floor);

@@ -5,11 +5,13 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/planted.h"
 
-enum { LOOPS_MAX = 128, RETRY_FIRST_MS = 50, RETRY_LAST_MS = 2000 };
+enum { LOOPS_MAX = 128, RETRY_FIRST_MS = 50, RETRY_LAST_MS = 2000, SUCCESSOR_CHECK_MS = 250 };
+enum { REGAIN_MS = 10 };
 
 struct list {
     struct record *first, *last;
@@ -27,13 +29,17 @@ struct committer {
     pthread_t thread;
     bool is_started;
     _Atomic bool is_healthy;
+    _Atomic int64_t wait_ns; /* of what the last batch left behind */
     struct outbox outboxes[LOOPS_MAX]; /* by the loop's index */
 
-    pthread_mutex_t lock; /* of the three below */
+    pthread_mutex_t lock; /* of those below */
     pthread_cond_t has_work;
     struct list queue;
     bool is_asleep;
     bool is_closing;
+    bool is_recovery_asked;
+    int asked_fd; /* who asks for the ledger; -1: nobody */
+    unsigned asked_node;
 
     /* the thread's own */
     struct list backlog; /* taken from the queue, not durable yet */
@@ -41,6 +47,9 @@ struct committer {
     struct list answers[LOOPS_MAX];
     bool is_down;
     int64_t down_since_ns, retry_ns, retry_ms;
+    int successor; /* -1: the database is ours */
+    int64_t successor_check_ns;
+    bool must_recover;
     struct series *failures;
 };
 
@@ -62,15 +71,20 @@ static struct list list_take(struct list *list)
 
 /* ---- hand-over and answers ---- */
 
-static void enqueue(struct committer *c, struct list list)
+static void unlock_and_wake(struct committer *c)
 {
-    pthread_mutex_lock(&c->lock);
-    list_add(&c->queue, list.first, list.last);
     bool must_wake = c->is_asleep;
     c->is_asleep = false;
     pthread_mutex_unlock(&c->lock);
     if (must_wake)
         pthread_cond_signal(&c->has_work);
+}
+
+static void enqueue(struct committer *c, struct list list)
+{
+    pthread_mutex_lock(&c->lock);
+    list_add(&c->queue, list.first, list.last);
+    unlock_and_wake(c);
 }
 
 /* A thread that wakes at the first row of a turn would commit that one while the others come. */
@@ -92,11 +106,34 @@ void committer_attach(struct committer *c, struct loop *loop)
 
 void committer_hand_over(struct committer *c, struct record *first)
 {
+    first->handed_ns = first->loop ? loop_now_ns(first->loop) : clock_mono_ns();
     struct outbox *box = first->loop ? &c->outboxes[loop_index(first->loop) % LOOPS_MAX] : NULL;
     if (box && box->loop == first->loop)
         list_add(&box->list, first, first);
     else
         enqueue(c, (struct list) { first, first });
+}
+
+enum err committer_settle(struct task *t, struct committer *c, struct record *first)
+{
+    first->loop = task_loop(t);
+    first->task = t;
+    loop_external_begin(first->loop);
+    committer_hand_over(c, first);
+
+    enum err err = task_wait(t, INT64_MAX);
+    if (err && !first->is_done) {
+        first->task = NULL;
+        return err;
+    }
+    /* The answer may have come between the end of a wait that was given up and this line. */
+    if (err) {
+        records_settled(first);
+        return err;
+    }
+    err = first->result;
+    records_give_back(first);
+    return err;
 }
 
 /* On the loop: the first record's post carries all of this loop. */
@@ -151,17 +188,62 @@ static void answer(struct committer *c, struct record *first, enum err result)
 
 /* ---- the database is there ---- */
 
+static bool is_away(const struct committer *c)
+{
+    return c->successor >= 0;
+}
+
+static void be_down(struct committer *c, int64_t retry_in_ms)
+{
+    c->is_down = true;
+    c->down_since_ns = clock_mono_ns();
+    c->retry_ms = RETRY_FIRST_MS;
+    c->retry_ns = c->down_since_ns + retry_in_ms * NS_PER_MS;
+    atomic_store(&c->is_healthy, false);
+    atomic_store(&c->wait_ns, 0); /* what waits for the database goes to the spool */
+}
+
 static void go_down(struct committer *c)
 {
-    int64_t now_ns = clock_mono_ns();
+    if (c->is_down)
+        return;
     series_add(c->failures, 1);
-    c->is_down = true;
-    c->down_since_ns = now_ns;
-    c->retry_ms = RETRY_FIRST_MS;
-    c->retry_ns = now_ns + c->retry_ms * NS_PER_MS;
-    atomic_store(&c->is_healthy, false);
+    be_down(c, RETRY_FIRST_MS);
     log_error(NULL, "ledger_store_failed",
-              LOG_TEXT("detail", store_error(c->options.writer->store)));
+              LOG_TEXT("detail", is_away(c) ? "the new process cannot write it"
+                                            : store_error(c->options.writer->store)));
+}
+
+/* The database is nobody's now: ours again, if no other process is faster. */
+static void lose_successor(struct committer *c)
+{
+    handover_close(c->successor, false);
+    c->successor = -1;
+    c->must_recover = true;
+    be_down(c, 0);
+    log_error(NULL, "ledger_successor_lost", LOG_TEXT("meaning", "the ledger is taken back"));
+}
+
+static enum err write_rows(struct committer *c, size_t count)
+{
+    if (!is_away(c))
+        return writer_write(c->options.writer, c->rows, count, NULL);
+    enum err err = handover_write(c->successor, c->options.names, c->rows, count);
+    if (err == ERR_CLOSED)
+        lose_successor(c);
+    return err;
+}
+
+static enum err recover(struct committer *c)
+{
+    if (!c->must_recover || !c->options.recover)
+        return OK;
+    enum err err = c->options.recover(c->options.recover_arg, c->successor);
+    if (!err)
+        c->must_recover = false;
+    if (err == ERR_CLOSED)
+        lose_successor(c);
+    return err;
 }
 
 /* Cuts a batch from the backlog: whole hand-overs only, since their rows belong together. */
@@ -195,12 +277,20 @@ static void put_back(struct committer *c, struct list batch)
         list_add(&c->backlog, rest.first, rest.last);
 }
 
+static void note_wait(struct committer *c)
+{
+    struct record *left = c->backlog.first;
+    int64_t wait_ns = left ? clock_mono_ns() - left->handed_ns : 0;
+    atomic_store_explicit(&c->wait_ns, wait_ns, memory_order_relaxed);
+}
+
 static enum err write_backlog(struct committer *c)
 {
     while (c->backlog.first) {
         size_t count;
         struct list batch = cut_batch(c, c->rows, &count);
-        enum err err = writer_write(c->options.writer, c->rows, count, NULL);
+        note_wait(c);
+        enum err err = write_rows(c, count);
         if (err) {
             put_back(c, batch);
             return err;
@@ -212,13 +302,29 @@ static enum err write_backlog(struct committer *c)
 
 /* ---- the database is away ---- */
 
+static enum err take_up(struct committer *c)
+{
+    struct fail fail = { 0 };
+    if (is_away(c))
+        return OK;
+    bool is_ours = claim_is_held(c->options.claim);
+    enum err err = claim_take(c->options.claim, &fail);
+    /* Lets a process that was killed this moment lose its other locks, and the millisecond pass in
+     * which it may have drawn an id. */
+    if (!err && !is_ours)
+        nanosleep(&(struct timespec) { .tv_nsec = REGAIN_MS * NS_PER_MS }, NULL);
+    if (!err)
+        err = writer_load(c->options.writer);
+    if (!err)
+        err = spool_drain(c->options.spool, c->options.writer);
+    return err ? err : recover(c);
+}
+
 /* A database that can be reached but refuses our rows is still away: only a write proves it back.
  */
 static void come_back(struct committer *c)
 {
-    enum err err = writer_load(c->options.writer);
-    if (!err)
-        err = spool_drain(c->options.spool, c->options.writer);
+    enum err err = take_up(c);
     if (!err)
         err = write_backlog(c);
     if (err) {
@@ -283,12 +389,52 @@ static void endure(struct committer *c, bool is_closing)
         set_aside(c);
 }
 
+/* ---- another process takes over ---- */
+
+/* Ids are drawn without asking anybody, so two processes must never draw under one number. Once the
+ * floor is drawn, no loop that saw the old number can still make an id of it. */
+static int64_t retire_ids(struct committer *c, unsigned theirs)
+{
+    unsigned *node = &c->options.retired_node;
+    do {
+        *node = (*node + 1) % ID_NODES;
+    } while (*node == theirs || *node == c->options.writer->node);
+    id_set_node(*node);
+    return id_next();
+}
+
+/* The barrier: what has gathered is written, then the database is not ours any more. */
+static void yield(struct committer *c, int fd, unsigned node)
+{
+    struct handover_message given = { .kind = HANDOVER_GIVEN };
+    if (is_away(c))
+        handover_close(c->successor, false);
+    else if (!c->is_down && (write_backlog(c) != OK || writer_beat(c->options.writer) != OK))
+        log_warn(NULL, "ledger_handed_over_down", LOG_TEXT("detail", store_error(c->options.writer->store)));
+    c->options.writer->is_loaded = false;
+    given.given.last_id = retire_ids(c, node);
+    given.given.node = c->options.retired_node;
+    claim_drop(c->options.claim);
+    c->successor = fd;
+    c->successor_check_ns = 0;
+    c->is_down = false;
+    atomic_store(&c->is_healthy, true);
+    log_info(NULL, "ledger_handed_over", LOG_INT("node", given.given.node));
+    if (handover_answer(fd, &given) != OK)
+        lose_successor(c);
+}
+
 /* ---- the thread ---- */
+
+static int64_t due_ns(const struct committer *c)
+{
+    return is_away(c) ? c->successor_check_ns : writer_due_ns(c->options.writer);
+}
 
 static int64_t wake_at_ns(const struct committer *c)
 {
     if (!c->is_down)
-        return writer_due_ns(c->options.writer);
+        return due_ns(c);
     bool is_patient = c->backlog.first && clock_mono_ns() < patience_ends_ns(c);
     return is_patient ? HZ_MIN(c->retry_ns, patience_ends_ns(c)) : c->retry_ns;
 }
@@ -299,7 +445,7 @@ static bool gather(struct committer *c)
     int64_t until_ns = wake_at_ns(c);
     struct timespec until = { .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
     pthread_mutex_lock(&c->lock);
-    while (!c->queue.first && !c->is_closing) {
+    while (!c->queue.first && !c->is_closing && !c->is_recovery_asked && c->asked_fd < 0) {
         c->is_asleep = true;
         if (pthread_cond_timedwait(&c->has_work, &c->lock, &until) != 0)
             break;
@@ -307,16 +453,42 @@ static bool gather(struct committer *c)
     c->is_asleep = false;
     struct list fresh = list_take(&c->queue);
     bool is_closing = c->is_closing;
+    int asked_fd = c->asked_fd;
+    unsigned asked_node = c->asked_node;
+    c->asked_fd = -1;
+    c->must_recover |= c->is_recovery_asked;
+    c->is_recovery_asked = false;
     pthread_mutex_unlock(&c->lock);
     if (fresh.first)
         list_add(&c->backlog, fresh.first, fresh.last);
+    if (asked_fd >= 0)
+        yield(c, asked_fd, asked_node);
     return is_closing;
 }
 
 static void beat(struct committer *c)
 {
-    if (writer_beat(c->options.writer) != OK)
+    if (!is_away(c)) {
+        if (writer_beat(c->options.writer) != OK)
+            go_down(c);
+        return;
+    }
+    c->successor_check_ns = clock_mono_ns() + SUCCESSOR_CHECK_MS * NS_PER_MS;
+    if (!handover_is_alive(c->successor))
+        lose_successor(c);
+}
+
+static void work(struct committer *c, bool is_closing)
+{
+    if (c->is_down)
+        endure(c, is_closing);
+    else if (write_backlog(c) != OK || recover(c) != OK)
         go_down(c);
+    if (!c->is_down && (is_closing || clock_mono_ns() >= due_ns(c)))
+        beat(c);
+    /* A database that fails at the very end gets a last chance, too. */
+    if (c->is_down && is_closing)
+        endure(c, is_closing);
 }
 
 static void *committer_main(void *arg)
@@ -325,21 +497,8 @@ static void *committer_main(void *arg)
     bool is_closing;
     do {
         is_closing = gather(c);
-        if (c->is_down)
-            endure(c, is_closing);
-        else if (write_backlog(c) != OK)
-            go_down(c);
-        if (!c->is_down && (is_closing || clock_mono_ns() >= writer_due_ns(c->options.writer)))
-            beat(c);
-        /* A database that fails at the very end gets a last chance, too. */
-        if (c->is_down && is_closing)
-            endure(c, is_closing);
+        work(c, is_closing);
     } while (!is_closing);
-    size_t left = 0;
-    for (struct record *r = c->backlog.first; r; r = r->next)
-        left++;
-    if (left)
-        log_error(NULL, "ledger_rows_left", LOG_INT("calls", left));
     return NULL;
 }
 
@@ -348,6 +507,7 @@ struct committer *committer_create(const struct committer_options *options)
     pthread_condattr_t attr;
     struct committer *c = MEM_NEW(struct committer);
     c->options = *options;
+    c->asked_fd = c->successor = -1;
     c->failures = metrics_series(METRIC_LEDGER_FAILURES, NULL);
     atomic_store(&c->is_healthy, true);
     pthread_mutex_init(&c->lock, NULL);
@@ -365,10 +525,10 @@ void committer_start(struct committer *c)
     c->is_started = true;
 }
 
-void committer_destroy(struct committer *c)
+bool committer_stop(struct committer *c)
 {
     if (!c)
-        return;
+        return true;
     for (size_t i = 0; i < LOOPS_MAX; i++)
         empty_outbox(&c->outboxes[i]);
     if (c->is_started) {
@@ -377,7 +537,22 @@ void committer_destroy(struct committer *c)
         pthread_mutex_unlock(&c->lock);
         pthread_cond_signal(&c->has_work);
         pthread_join(c->thread, NULL);
+        c->is_started = false;
     }
+    size_t left = 0;
+    for (struct record *r = c->backlog.first; r; r = r->next)
+        left++;
+    if (left)
+        log_error(NULL, "ledger_rows_left", LOG_INT("calls", left));
+    return left == 0;
+}
+
+void committer_destroy(struct committer *c)
+{
+    if (!c)
+        return;
+    handover_close(c->successor, !c->backlog.first);
+    handover_close(c->asked_fd, false);
     for (struct record *r = c->backlog.first, *next; r; r = next) {
         next = r->next;
         records_give_back(r);
@@ -387,7 +562,28 @@ void committer_destroy(struct committer *c)
     mem_free(c);
 }
 
+void committer_yield(struct committer *c, int fd, unsigned node)
+{
+    pthread_mutex_lock(&c->lock);
+    handover_close(c->asked_fd, false); /* it died before it had an answer */
+    c->asked_fd = fd;
+    c->asked_node = node;
+    unlock_and_wake(c);
+}
+
+void committer_recover(struct committer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->is_recovery_asked = true;
+    unlock_and_wake(c);
+}
+
 bool committer_is_healthy(const struct committer *c)
 {
     return atomic_load(&c->is_healthy);
+}
+
+int64_t committer_wait_ns(const struct committer *c)
+{
+    return atomic_load_explicit(&c->wait_ns, memory_order_relaxed);
 }

@@ -1,18 +1,18 @@
 #include "ledger/ledger.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
+#include <sys/epoll.h>
 
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/planted.h"
-#include "ledger/committer.h"
+#include "ledger/predecessor.h"
 #include "ledger/slots.h"
 
+enum { NO_SUCCESSOR = -1 };
+
 struct ledger {
-    int lock_fd;
+    struct claim claim;
     struct names *names;
     struct store *store;
     struct writer writer;
@@ -20,37 +20,15 @@ struct ledger {
     struct slots *slots;
     struct records *records;
     struct committer *committer;
+    struct predecessor *predecessor; /* NULL: none */
+    struct watch successor;          /* fd -1: nobody is expected */
+    struct loop *successor_loop;
 };
 
 /* ---- opening ---- */
 
-/* Two processes on one SQLite ledger would take each other's calls in flight for unfinished ones.
- * Not in store/, since `keys create` may write beside a server. */
-static enum err lock_database(struct ledger *l, struct str url, struct fail *fail)
-{
-    struct buf path = { 0 };
-    char why[128];
-    enum err err = OK;
-    if (!store_sqlite_path(url).len)
-        return OK;
-    buf_add(&path, store_sqlite_path(url));
-    buf_add(&path, str_make(".lock", sizeof(".lock")));
-    l->lock_fd = open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (l->lock_fd < 0)
-        err = fail_set(fail, ERR_STORE, "%s cannot be opened: %s", path.at,
-                       strerror_r(errno, why, sizeof(why)));
-    else if (flock(l->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        err = fail_set(
-            fail, ERR_STORE,
-            "the store %.*s is in use by another huntaze: stop it first, or use PostgreSQL, "
-            "which several can share",
-            STR_ARG(store_sqlite_path(url)));
-    buf_fini(&path);
-    return err;
-}
-
 /* Attempts that a crash left: charged at their estimate, unless they were settled after all. */
-static enum err settle_unknown(struct ledger *l, const struct slots_found *found)
+static enum err settle_unknown(struct ledger *l, const struct slots_found *found, int successor)
 {
     size_t total = 0, count = 0, added = 0;
     int64_t amount_nusd = 0;
@@ -60,7 +38,9 @@ static enum err settle_unknown(struct ledger *l, const struct slots_found *found
         rows[count++] = r;
         if (count < HZ_LEN(rows) && r->next)
             continue;
-        err = writer_write(&l->writer, rows, count, &added);
+        added = count;
+        err = successor < 0 ? writer_write(&l->writer, rows, count, &added)
+                            : handover_write(successor, l->names, rows, count);
         for (size_t i = 0; i < added && !err; i++)
             amount_nusd += rows[i]->row.amount_nusd;
         total += err ? 0 : added;
@@ -99,7 +79,7 @@ static enum err recover(struct ledger *l, const struct ledger_options *options, 
     if (!err && HZ_PLANTED(SLOTS_RESET_EARLY))
         err = slots_reset(l->slots, fail);
     if (!err && !HZ_PLANTED(UNKNOWN_SKIPPED))
-        err = settle_unknown(l, &found);
+        err = settle_unknown(l, &found, NO_SUCCESSOR);
     if (err)
         err = fail_set(fail, ERR_STORE, "the ledger could not be taken up: %s",
                        store_error(l->store));
@@ -110,34 +90,95 @@ out:
     return err;
 }
 
+/* A process that shared our store or our slots' path is gone: the committer's thread. */
+static enum err recover_left(void *arg, int successor)
+{
+    struct ledger *l = arg;
+    struct slots_found found = { 0 };
+    struct fail fail = { 0 };
+    if (!l->slots)
+        return OK;
+    enum err err = slots_find_left(l->slots, &found, &fail);
+    if (err)
+        log_error(NULL, "ledger_slots_failed", LOG_TEXT("detail", fail.text));
+    else
+        err = settle_unknown(l, &found, successor);
+    slots_drop_left(l->slots, err == OK);
+    free_found(&found);
+    return err;
+}
+
+/* Two processes on one SQLite ledger would take each other's calls in flight for unfinished ones.
+ * Not in store/, since `keys create` may write beside a server. */
+static enum err claim_database(struct ledger *l, const struct ledger_options *options,
+                               struct handover_message *given, struct fail *fail)
+{
+    enum err err = claim_find(&l->claim, fail);
+    if (!err && l->predecessor && !claim_is_held(&l->claim))
+        err = handover_ask(options->predecessor, &l->claim.name, options->node, given);
+    if (err == ERR_CLOSED)
+        return fail_set(fail, ERR_STORE, "the process that runs does not give up its ledger");
+    /* Whether it gave us its own or keeps another one, this one must be free now. */
+    if (err == OK && given->kind == HANDOVER_GIVEN)
+        id_set_floor(given->given.last_id);
+    return claim_take(&l->claim, fail);
+}
+
 static enum err open_store(struct ledger *l, const struct ledger_options *options,
-                           struct fail *fail)
+                           struct handover_message *given, struct fail *fail)
 {
     struct store_options store = { .url = options->store_url };
     enum err err = store_open(&store, &l->store, fail);
-    return err ? err : lock_database(l, options->store_url, fail);
+    return err ? err : claim_database(l, options, given, fail);
 }
 
 static void release_all(struct ledger *l)
 {
-    committer_destroy(l->committer);
+    if (l->successor_loop)
+        loop_unwatch(l->successor_loop, &l->successor);
+    bool is_done = committer_stop(l->committer);
+    predecessor_destroy(l->predecessor);
     records_close(l->records);
     slots_close(l->slots);
     spool_fini(&l->spool);
     writer_fini(&l->writer);
     store_close(l->store);
+    claim_fini(&l->claim);
+    handover_close(l->successor.fd, is_done);
+    committer_destroy(l->committer);
     names_destroy(l->names);
-    if (l->lock_fd >= 0)
-        close(l->lock_fd);
     mem_free(l);
+}
+
+static void start_committer(struct ledger *l, const struct ledger_options *options,
+                            const struct handover_message *given)
+{
+    l->records = records_create(l->slots);
+    l->committer = committer_create(&(struct committer_options) {
+        .writer = &l->writer,
+        .claim = &l->claim,
+        .spool = &l->spool,
+        .records = l->records,
+        .names = l->names,
+        .spools_when_down = options->spools_when_down,
+        .down_wait_ms = options->down_wait_ms,
+        .retired_node = (unsigned)given->given.node,
+        .recover = recover_left,
+        .recover_arg = l,
+    });
+    committer_start(l->committer);
 }
 
 enum err ledger_open(const struct ledger_options *options, struct ledger **out, struct fail *fail)
 {
     struct ledger *l = MEM_NEW(struct ledger);
-    l->lock_fd = -1;
+    struct handover_message given = { .given = { .node = options->node } };
+    l->successor.fd = -1;
     l->names = names_create();
-    enum err err = open_store(l, options, fail);
+    if (options->predecessor)
+        l->predecessor = predecessor_create(options->predecessor);
+    claim_init(&l->claim, options->store_url);
+    enum err err = open_store(l, options, &given, fail);
     writer_init(&l->writer, l->store, l->names, options->node);
     if (!err)
         err = recover(l, options, fail);
@@ -145,19 +186,10 @@ enum err ledger_open(const struct ledger_options *options, struct ledger **out, 
         release_all(l);
         return err;
     }
-    l->records = records_create(l->slots);
-    l->committer = committer_create(&(struct committer_options) {
-        .writer = &l->writer,
-        .spool = &l->spool,
-        .records = l->records,
-        .names = l->names,
-        .spools_when_down = options->spools_when_down,
-        .down_wait_ms = options->down_wait_ms,
-    });
     log_info(NULL, "ledger_open", LOG_INT("node", l->writer.node),
              LOG_INT("epoch", l->writer.epoch),
              LOG_INT("slots", l->slots ? options->slots_count : 0));
-    committer_start(l->committer);
+    start_committer(l, options, &given);
     *out = l;
     return OK;
 }
@@ -166,6 +198,55 @@ void ledger_close(struct ledger *l)
 {
     if (l)
         release_all(l);
+}
+
+/* ---- from one process to the next ---- */
+
+enum err ledger_serve_predecessor(struct ledger *l, struct loop *loop)
+{
+    return l->predecessor
+               ? predecessor_start(l->predecessor, loop, l->committer, l->records, l->names)
+               : OK;
+}
+
+bool ledger_has_predecessor(const struct ledger *l)
+{
+    return predecessor_is_there(l->predecessor);
+}
+
+static int leave_successor(struct ledger *l)
+{
+    int fd = l->successor.fd;
+    loop_unwatch(l->successor_loop, &l->successor);
+    l->successor.fd = -1;
+    return fd;
+}
+
+static void on_successor(struct watch *w, uint32_t ready)
+{
+    (void)ready;
+    struct ledger *l = HZ_CONTAINER_OF(w, struct ledger, successor);
+    static const struct handover_message kept = { .kind = HANDOVER_KEPT };
+    struct handover_message m;
+    struct str rest;
+    char *room = mem_alloc(HANDOVER_BYTES_MAX);
+    enum err err = handover_receive(w->fd, room, &m, &rest);
+    mem_free(room);
+    if (!err && m.kind == HANDOVER_ASK && claim_is_named(&l->claim, &m.ask.store))
+        committer_yield(l->committer, leave_successor(l), (unsigned)m.ask.node);
+    else if (!err && m.kind == HANDOVER_ASK)
+        err = handover_answer(w->fd, &kept);
+    if (err && err != ERR_AGAIN)
+        handover_close(leave_successor(l), false);
+}
+
+enum err ledger_await_successor(struct ledger *l, struct loop *loop, int fd)
+{
+    if (l->successor.fd >= 0)
+        handover_close(leave_successor(l), false);
+    l->successor = (struct watch) { .fd = fd, .events = EPOLLIN | EPOLLRDHUP, .on_ready = on_successor };
+    l->successor_loop = loop;
+    return loop_watch(loop, &l->successor);
 }
 
 /* ---- handing over ---- */
@@ -199,27 +280,7 @@ static struct record *copy_rows(struct ledger *l, const struct transfer *rows, s
 
 enum err ledger_settle(struct task *t, struct ledger *l, const struct transfer *rows, size_t count)
 {
-    if (!count)
-        return OK;
-    struct record *r = copy_rows(l, rows, count);
-    r->loop = task_loop(t);
-    r->task = t;
-    loop_external_begin(r->loop);
-    committer_hand_over(l->committer, r);
-
-    enum err err = task_wait(t, INT64_MAX);
-    if (err && !r->is_done) {
-        r->task = NULL;
-        return err;
-    }
-    /* The answer may have come between the end of a wait that was given up and this line. */
-    if (err) {
-        records_settled(r);
-        return err;
-    }
-    err = r->result;
-    records_give_back(r);
-    return err;
+    return count ? committer_settle(t, l->committer, copy_rows(l, rows, count)) : OK;
 }
 
 void ledger_post(struct ledger *l, const struct transfer *rows, size_t count)
@@ -236,6 +297,11 @@ struct ledger_slot *ledger_slot_take(struct ledger *l, const struct transfer *ro
 void ledger_slot_release(struct ledger *l, struct ledger_slot *slot)
 {
     slots_release(l->slots, slot);
+}
+
+int64_t ledger_wait_ns(const struct ledger *l)
+{
+    return committer_wait_ns(l->committer);
 }
 
 bool ledger_is_healthy(struct ledger *l)

@@ -30,16 +30,29 @@ struct ledger_options {
     unsigned node; /* PostgreSQL: if a living process has it, the next free one is taken */
     bool spools_when_down;
     int64_t down_wait_ms;   /* how long after a failure settles wait for the database (5000) */
+    int predecessor;        /* the socket's end of a process whose ledger we take over; 0: none */
 };
 
 /* Opens, migrates, drains the spool, turns left slots into unknown rows, folds rows after the last
- * rollup, starts the committer. A SQLite store and a file of slots take one process at a time. */
+ * rollup, starts the committer. A SQLite store takes one process at a time: a predecessor on the same
+ * store is asked to let go of it and does so at a barrier between two batches. */
 enum err ledger_open(const struct ledger_options *options, struct ledger **out, struct fail *fail) HZ_MUST_USE;
 /* Writes what was handed in, then ends the committer. */
 void ledger_close(struct ledger *l);
 /* Before the loop runs, once a loop: what its tasks settle is handed over at the end of each turn,
  * as one piece: fewer wake-ups, larger groups. The loop does not run after ledger_close. */
 void ledger_attach(struct ledger *l, struct loop *loop);
+
+/* ---- from one process to the next, over a pair of SOCK_SEQPACKET ---- */
+
+/* Serves the late rows of the predecessor, if there is one, on this loop: before it runs. */
+enum err ledger_serve_predecessor(struct ledger *l, struct loop *loop) HZ_MUST_USE;
+/* Until the predecessor has ended. Any thread. */
+bool ledger_has_predecessor(const struct ledger *l);
+/* Takes the socket's end. The process at the other end has the ledger once it asks; what is settled
+ * here afterwards goes to it. If that process is lost, the ledger is taken back. On the loop's thread;
+ * the loop is destroyed after ledger_close. */
+enum err ledger_await_successor(struct ledger *l, struct loop *loop, int fd) HZ_MUST_USE;
 
 /* The number of an interned name; made durable with the first row that uses it. Names from outside
  * must be bounded in length by the caller (128). Thread-safe; 0 for an empty name. */
@@ -99,6 +112,9 @@ struct ledger_slot *ledger_slot_take(struct ledger *l, const struct transfer *ro
 void ledger_slot_release(struct ledger *l, struct ledger_slot *slot);
 
 bool ledger_is_healthy(struct ledger *l); /* the last commit reached the database */
+/* How long rows have waited that did not fit into the last transaction: 0 while each takes all that
+ * there is, however slow the disk. Any thread. */
+int64_t ledger_wait_ns(const struct ledger *l);
 
 /* `huntaze verify ledger`: hash chain, uniqueness, rollups equal to rows, settled sums. Prints to
  * out, returns ERR_STORE if anything is wrong. Works on a running system. */

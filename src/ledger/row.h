@@ -51,6 +51,7 @@ struct record {
     /* of the first row only */
     struct post post;
     struct records *owner;
+    int64_t handed_ns; /* when it was handed over */
     struct loop *loop; /* NULL: nobody is told */
     struct task *task; /* NULL once the wait was given up; loop thread only */
     bool is_done;      /* loop thread only */

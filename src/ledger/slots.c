@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/planted.h"
 
@@ -33,9 +34,17 @@ struct ledger_slot {
 _Static_assert(sizeof(struct ledger_slot) == SLOT_BYTES && ROW_BYTES_MAX <= SLOT_BYTES - 16,
                "a row fits into a slot");
 
-struct slots {
+/* A file of slots that we hold the lock of. */
+struct slots_file {
     char *path;
     int fd;
+    bool is_numbered;
+};
+
+struct slots {
+    char *path; /* as configured */
+    struct slots_file own, left[SLOTS_FILES_MOST];
+    size_t left_len;
     struct names *names;
     size_t count;
     char *map;
@@ -62,12 +71,64 @@ static uint64_t sum_of(const char *bytes, size_t len)
     return (sum ^ word) * 1099511628211ull;
 }
 
-static enum err io_failed(const struct slots *s, const char *doing, struct fail *fail)
+static enum err io_failed(const char *path, const char *doing, struct fail *fail)
 {
     char why[128];
     return fail_set(fail, ERR_STORE,
-                    "the file of calls in flight %s cannot be %s: %s (ledger.slots)", s->path,
-                    doing, strerror_r(errno, why, sizeof(why)));
+                    "the file of calls in flight %s cannot be %s: %s (ledger.slots)", path, doing,
+                    strerror_r(errno, why, sizeof(why)));
+}
+
+/* ---- files and their locks ---- */
+
+static void file_close(struct slots_file *file)
+{
+    if (file->path)
+        close(file->fd);
+    mem_free(file->path);
+    *file = (struct slots_file) { 0 };
+}
+
+/* -1 with errno: EWOULDBLOCK while another process holds it. */
+static int open_locked(const char *path, int flags)
+{
+    struct stat st;
+    for (;;) {
+        int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
+        if (fd < 0)
+            return -1;
+        bool is_ours = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (is_ours && fstat(fd, &st) == 0 && st.st_nlink > 0)
+            return fd;
+        close(fd);
+        if (!is_ours) {
+            errno = EWOULDBLOCK;
+            return -1;
+        }
+        /* Its holder removed it between our open and our lock. */
+    }
+}
+
+/* OK with file->path NULL: it is not there, or another process holds it. */
+static enum err file_open(const struct slots *s, int number, int flags, struct slots_file *file,
+                          struct fail *fail)
+{
+    struct buf path = { 0 };
+    enum err err = OK;
+    *file = (struct slots_file) { 0 };
+    buf_add(&path, str_of(s->path));
+    if (number)
+        buf_addf(&path, ".%d", number);
+    char *text = buf_take(&path);
+    int fd = open_locked(text, flags);
+    if (fd >= 0) {
+        *file = (struct slots_file) { .path = text, .fd = fd, .is_numbered = number > 0 };
+        return OK;
+    }
+    if (errno != ENOENT && errno != EWOULDBLOCK)
+        err = io_failed(text, "opened", fail);
+    mem_free(text);
+    return err;
 }
 
 /* ---- what an earlier process left ---- */
@@ -93,15 +154,19 @@ static void read_slot(struct slots *s, const struct ledger_slot *slot, struct sl
     found->rows = r;
 }
 
-static enum err read_all(struct slots *s, size_t file_bytes, struct slots_found *found,
+static enum err read_all(struct slots *s, const struct slots_file *file, struct slots_found *found,
                          struct fail *fail)
 {
     enum err err = OK;
+    struct stat st;
+    if (fstat(file->fd, &st) != 0)
+        return io_failed(file->path, "read", fail);
+    size_t file_bytes = (size_t)st.st_size;
     if (file_bytes < HEADER_BYTES)
         return OK; /* new, or a process died before it took a slot */
-    char *map = mmap(NULL, file_bytes, PROT_READ, MAP_SHARED, s->fd, 0);
+    char *map = mmap(NULL, file_bytes, PROT_READ, MAP_SHARED, file->fd, 0);
     if (map == MAP_FAILED)
-        return io_failed(s, "read", fail);
+        return io_failed(file->path, "read", fail);
     struct header header;
     memcpy(&header, map, sizeof(header));
     bool is_blank = header.version == 0 && header.count == 0;
@@ -111,7 +176,7 @@ static enum err read_all(struct slots *s, size_t file_bytes, struct slots_found 
             fail, ERR_STORE,
             "%s is not a file of calls in flight of this version: start the program that wrote "
             "it once more, or move the file away (ledger.slots)",
-            s->path);
+            file->path);
         goto out;
     }
     size_t there = (file_bytes - HEADER_BYTES) / SLOT_BYTES;
@@ -123,26 +188,51 @@ out:
     return err;
 }
 
-static enum err open_locked(struct slots *s, struct fail *fail)
+/* The first that nobody holds. */
+static enum err choose_own(struct slots *s, struct fail *fail)
 {
-    s->fd = -1;
-    if (store_make_directories(s->path))
-        s->fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->fd < 0)
-        return io_failed(s, "opened", fail);
-    if (flock(s->fd, LOCK_EX | LOCK_NB) != 0)
-        return fail_set(
-            fail, ERR_STORE,
-            "the file of calls in flight %s is in use by another huntaze: give each its own "
-            "ledger.slots",
-            s->path);
-    return OK;
+    enum err err = OK;
+    if (!store_make_directories(s->path))
+        return io_failed(s->path, "opened", fail);
+    for (int i = 0; i < SLOTS_FILES_MOST && !err && !s->own.path; i++)
+        err = file_open(s, i, O_CREAT, &s->own, fail);
+    if (!err && !s->own.path)
+        err = fail_set(fail, ERR_STORE,
+                       "the files of calls in flight %s to .%d are all in use by other huntazes: "
+                       "choose another ledger.slots",
+                       s->path, SLOTS_FILES_MOST - 1);
+    return err;
+}
+
+enum err slots_find_left(struct slots *s, struct slots_found *found, struct fail *fail)
+{
+    enum err err = OK;
+    for (int i = 0; i < SLOTS_FILES_MOST && !err; i++) {
+        struct slots_file file;
+        err = file_open(s, i, 0, &file, fail);
+        if (err || !file.path)
+            continue;
+        s->left[s->left_len++] = file;
+        err = read_all(s, &file, found, fail);
+    }
+    return err;
+}
+
+void slots_drop_left(struct slots *s, bool is_durable)
+{
+    while (s->left_len) {
+        struct slots_file *file = &s->left[--s->left_len];
+        if (is_durable && file->is_numbered)
+            unlink(file->path);
+        else if (is_durable && ftruncate(file->fd, 0) != 0)
+            log_error(NULL, "ledger_slots_failed", LOG_TEXT("path", file->path));
+        file_close(file);
+    }
 }
 
 enum err slots_open(struct str path, size_t count, struct names *names, struct slots **out,
                     struct slots_found *found, struct fail *fail)
 {
-    struct stat st;
     if (count > SLOTS_MOST)
         return fail_set(fail, ERR_STORE, "ledger.slots_count may be %d at most", SLOTS_MOST);
     struct slots *s = MEM_NEW(struct slots);
@@ -150,11 +240,11 @@ enum err slots_open(struct str path, size_t count, struct names *names, struct s
     s->names = names;
     s->count = count;
     pthread_mutex_init(&s->lock, NULL);
-    enum err err = open_locked(s, fail);
-    if (!err && fstat(s->fd, &st) != 0)
-        err = io_failed(s, "read", fail);
+    enum err err = choose_own(s, fail);
     if (!err)
-        err = read_all(s, (size_t)st.st_size, found, fail);
+        err = read_all(s, &s->own, found, fail);
+    if (!err)
+        err = slots_find_left(s, found, fail);
     if (err) {
         slots_close(s);
         return err;
@@ -165,17 +255,18 @@ enum err slots_open(struct str path, size_t count, struct names *names, struct s
 
 enum err slots_reset(struct slots *s, struct fail *fail)
 {
+    slots_drop_left(s, true);
     s->map_bytes = HEADER_BYTES + s->count * SLOT_BYTES;
-    if (ftruncate(s->fd, 0) != 0)
-        return io_failed(s, "written", fail);
+    if (ftruncate(s->own.fd, 0) != 0)
+        return io_failed(s->own.path, "written", fail);
     /* A hole of the file that is written to while the disk is full ends the process. */
-    errno = posix_fallocate(s->fd, 0, (off_t)s->map_bytes);
+    errno = posix_fallocate(s->own.fd, 0, (off_t)s->map_bytes);
     if (errno)
-        return io_failed(s, "written", fail);
-    s->map = mmap(NULL, s->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+        return io_failed(s->own.path, "written", fail);
+    s->map = mmap(NULL, s->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->own.fd, 0);
     if (s->map == MAP_FAILED) {
         s->map = NULL;
-        return io_failed(s, "mapped", fail);
+        return io_failed(s->own.path, "mapped", fail);
     }
     struct header header = { .version = SLOTS_VERSION,
                              .slot_bytes = SLOT_BYTES,
@@ -195,10 +286,12 @@ void slots_close(struct slots *s)
 {
     if (!s)
         return;
+    slots_drop_left(s, false);
     if (s->map)
         munmap(s->map, s->map_bytes);
-    if (s->fd >= 0)
-        close(s->fd);
+    if (s->map && s->own.is_numbered && s->free_len == s->count)
+        unlink(s->own.path);
+    file_close(&s->own);
     pthread_mutex_destroy(&s->lock);
     mem_free(s->free);
     mem_free(s->operations);

@@ -124,25 +124,40 @@ static enum err remove_until(struct spool *s, int64_t last_seq)
     return store_run(s->store, SQL_SPOOL_REMOVE, last, 1, NULL, NULL);
 }
 
-static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
+static enum err move_page(struct spool *s, struct writer *w, struct page *page)
 {
     struct value limit[] = { VAL_INT(PAGE_ROWS) };
     page->len = 0;
     enum err err = store_run(s->store, SQL_SPOOL_PAGE, limit, 1, keep_row, page);
-    size_t rows = page->len;
-    if (err || rows == 0)
+    if (err || page->len == 0)
         return err;
     if (HZ_PLANTED(SPOOL_EMPTIED_EARLY))
         err = remove_until(s, page->last_seq);
+    if (!err && HZ_PLANTED(SPOOL_EMPTIED_EARLY))
+        err = store_commit(s->store);
     if (!err)
-        err = writer_write(w, page->rows, rows, NULL);
-    if (err)
-        return err;
-    /* A crash before this line offers the rows again; their unique key turns them away. */
-    if (!HZ_PLANTED(SPOOL_NOT_EMPTIED))
+        err = writer_write(w, page->rows, page->len, NULL);
+    if (!err && HZ_PLANTED(SPOOL_EMPTIED_EARLY))
+        err = store_begin(s->store);
+    /* A crash before this is committed offers the rows again; their unique key turns them away. */
+    if (!err && !HZ_PLANTED(SPOOL_NOT_EMPTIED))
         err = remove_until(s, page->last_seq);
+    return err;
+}
+
+/* As one transaction: during a restart the spool has two users, and a number that one of them has
+ * freed may soon stand for another row. */
+static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
+{
+    enum err err = store_begin(s->store);
     if (!err)
-        series_add(s->waiting, -(int64_t)rows);
+        err = move_page(s, w, page);
+    if (!err)
+        err = store_commit(s->store);
+    if (err)
+        store_rollback(s->store);
+    else
+        series_add(s->waiting, -HZ_MIN((int64_t)page->len, series_value(s->waiting)));
     return err;
 }
 

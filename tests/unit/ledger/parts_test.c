@@ -302,6 +302,72 @@ TEST(a_file_that_is_not_ours_is_left_alone)
     CHECK_EQ(unlink(path), 0);
 }
 
+static const char *numbered(int number)
+{
+    static char name[80];
+    snprintf(name, sizeof(name), "%s.%d", path, number);
+    return name;
+}
+
+TEST(each_process_has_a_file_of_slots_and_what_the_gone_have_left_is_found)
+{
+    struct names *names = names_create();
+    struct slots_found found = { 0 };
+    struct transfer row = some_row(names);
+    struct slots *first = open_slots(names, 2, &found);
+    reset(first);
+    struct slots *second = open_slots(names, 2, &found);
+    reset(second);
+    struct slots *third = open_slots(names, 2, &found);
+    reset(third);
+    CHECK(slots_take(first, &row) && slots_take(second, &row));
+    CHECK_EQ(access(numbered(2), F_OK), 0);
+    slots_close(third);
+    CHECK_EQ(access(numbered(2), F_OK), -1);
+    CHECK_EQ(count_found(&found), 0);
+
+    struct fail fail = { 0 };
+    slots_close(second);
+    CHECK_EQ(access(numbered(1), F_OK), 0); /* a slot is taken */
+    CHECK_OK(slots_find_left(first, &found, &fail));
+    CHECK_EQ(count_found(&found), 1);
+    slots_drop_left(first, false);
+    CHECK_OK(slots_find_left(first, &found, &fail));
+    CHECK_EQ(count_found(&found), 1);
+    slots_drop_left(first, true);
+    CHECK_EQ(access(numbered(1), F_OK), -1);
+    slots_close(first);
+    CHECK_EQ(access(path, F_OK), 0);
+    names_destroy(names);
+    CHECK_EQ(unlink(path), 0);
+}
+
+TEST(a_start_takes_up_all_files_that_nobody_holds)
+{
+    struct names *names = names_create();
+    struct slots_found found = { 0 };
+    struct transfer row = some_row(names);
+    struct slots *all[3];
+    for (int i = 0; i < 3; i++) {
+        all[i] = open_slots(names, 2, &found);
+        reset(all[i]);
+        CHECK(slots_take(all[i], &row));
+    }
+    slots_close(all[0]);
+    slots_close(all[2]);
+    all[0] = open_slots(names, 2, &found);
+    CHECK_EQ(count_found(&found), 2);
+    CHECK_EQ(access(numbered(2), F_OK), 0); /* until its rows are durable */
+    reset(all[0]);
+    CHECK_EQ(access(numbered(2), F_OK), -1);
+    CHECK_EQ(access(numbered(1), F_OK), 0); /* of a living one */
+    slots_close(all[1]);
+    slots_close(all[0]);
+    CHECK_EQ(unlink(numbered(1)), 0);
+    names_destroy(names);
+    CHECK_EQ(unlink(path), 0);
+}
+
 TEST(records_outlive_the_ledger_until_the_last_is_back)
 {
     struct records *records = records_create(NULL);
@@ -330,6 +396,8 @@ int main(void)
         T(slots_are_bounded_and_found_again),
         T(a_torn_slot_is_counted_and_not_believed),
         T(a_file_that_is_not_ours_is_left_alone),
+        T(each_process_has_a_file_of_slots_and_what_the_gone_have_left_is_found),
+        T(a_start_takes_up_all_files_that_nobody_holds),
         T(records_outlive_the_ledger_until_the_last_is_back),
     };
     snprintf(path, sizeof(path), "/tmp/huntaze-slots-%d", (int)getpid());
