@@ -76,6 +76,8 @@ static struct str compose_text(struct sim_call *c, uint64_t *seed)
     text_add_words(&text, seed, is_exact ? (size_t)c->behave.tokens * 4 : bytes);
     if (is_exact)
         text.len = text_cut(buf_str(&text), c->behave.tokens);
+    if (str_starts(buf_str(&text), c->prefill))
+        buf_consume(&text, c->prefill.len);
     return keep(c, &text);
 }
 

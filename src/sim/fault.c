@@ -27,7 +27,7 @@ static bool is_error_200(const struct sim_call *c)
 bool sim_call_misbehaves(const struct sim_call *c)
 {
     const struct behaviour *b = &c->behave;
-    return b->reset || b->silent || b->html || b->empty || b->status > 0 || is_error_200(c);
+    return b->reset || b->silent || b->html || b->empty || b->status > 0 || b->quota || is_error_200(c);
 }
 
 static enum err reply_page(struct task *t, struct sim_call *c, struct str page)
@@ -67,6 +67,7 @@ enum err sim_call_misbehave(struct task *t, struct sim_call *c)
     if (is_error_200(c))
         return reply_error_200(t, c);
     struct refusal why;
-    refusal_of_status(c->arena, (int)b->status, &why);
+    refusal_of_status(c->arena, b->quota ? 402 : (int)b->status, &why);
+    why.status = b->quota ? 429 : why.status;
     return sim_call_refuse(t, c, &why);
 }

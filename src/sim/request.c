@@ -75,6 +75,7 @@ static bool read_messages(struct sim_call *c, struct str messages, struct refusa
     while (json_next_element(&it, &message)) {
         if (json_kind(message) != JSON_OBJECT)
             return refuse(why, STR("messages"), STR("A message must be an object."));
+        int64_t before = c->prompt_tokens;
         struct str role = text_of(c, json_get(message, "role"));
         struct str text = read_content(c, json_get(message, "content"));
         count_tool_calls(c, json_get(message, "tool_calls"));
@@ -84,7 +85,12 @@ static bool read_messages(struct sim_call *c, struct str messages, struct refusa
             c->tool_result = text_first_chars(text, QUOTED_CHARS);
         else if (str_is(role, "user"))
             c->last_text = text_first_chars(text, QUOTED_CHARS);
+        bool is_prefill = c->behave.prefill && str_is(role, "assistant");
+        c->prefill = is_prefill ? text : STR_NONE;
+        c->prefill_tokens = is_prefill ? c->prompt_tokens - before : 0;
     }
+    if (c->prefill.at && c->behave.prefill == PREFILL_REFUSED)
+        return refuse(why, STR("messages"), STR("The last message must be a user's or a tool's."));
     return true;
 }
 
@@ -139,7 +145,7 @@ static bool read_chat(struct sim_call *c, struct refusal *why)
     read_format(c);
     c->is_stream = json_is_true(json_get(c->body, "stream"));
     c->wants_usage = json_is_true(json_path(c->body, "stream_options.include_usage"));
-    c->seed = str_hash(c->last_text) ^ (uint64_t)c->prompt_tokens;
+    c->seed = str_hash(c->last_text) ^ (uint64_t)(c->prompt_tokens - c->prefill_tokens);
     return true;
 }
 

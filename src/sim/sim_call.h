@@ -39,6 +39,8 @@ struct sim_call {
     struct str forced_tool; /* tool_choice names it */
     struct str last_text;   /* of the last user message */
     struct str tool_result; /* of the last tool message */
+    struct str prefill;     /* what is to be continued; at = NULL: nothing */
+    int64_t prefill_tokens; /* of that message */
     struct str input;       /* raw (embeddings) */
     int64_t n, max_tokens;  /* max_tokens -1: none */
     int64_t dimensions;     /* -1: the model's own */

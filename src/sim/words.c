@@ -66,9 +66,12 @@ static const struct word words[] = {
     FLAG(no_usage, "no usage, even if asked for"),
     FLAG(null_content, "a delta with `content: null` before every piece"),
     FLAG(null_tools, "`tool_calls: null` where there are none, `call_id: null` where there are"),
+    CHOICE(prefill, "continue|refuse",
+           "an assistant's message at the end is continued, or refused (400); else it is ignored"),
     FLAG(pretty,
          "no_id, no_object, no_role, created_float, no_space, args_object and finish= together; "
          "whole answers over several lines"),
+    FLAG(quota, "429: the credit is used up"),
     TEXT(region, "x-ms-region; an underscore stands for a space"),
     FLAG(reset, "the connection ends before any byte of an answer"),
     NUMBER("retry_after", retry_after_s, 86400, "header, in seconds"),

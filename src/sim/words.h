@@ -11,6 +11,7 @@
 #include "base/err.h"
 
 enum filter_kind { FILTER_NONE, FILTER_PROMPT, FILTER_ANSWER };
+enum prefill_kind { PREFILL_IGNORED, PREFILL_CONTINUED, PREFILL_REFUSED };
 enum error_shape {
     SHAPE_OF_DIALECT,
     SHAPE_OPENAI,
@@ -32,9 +33,10 @@ struct behaviour {
     int64_t stall_ms;
     int64_t tokens, think, cached, tools;
     int64_t content_filter; /* enum filter_kind */
+    int64_t prefill;        /* enum prefill_kind */
     int64_t error_shape;    /* enum error_shape */
     struct str finish, forbid, region;
-    bool reset, silent, silent_after_head, html, empty, error_200, context_length;
+    bool reset, silent, silent_after_head, html, empty, error_200, context_length, quota;
     bool no_done, no_usage, usage_every_chunk, usage_side;
     bool no_role, role_every, no_id, no_index, no_object, created_float;
     bool args_object, tool_whole, null_content, null_tools;

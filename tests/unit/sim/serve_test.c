@@ -627,6 +627,29 @@ TEST(oddities_stay_readable)
     play(scene_oddities);
 }
 
+#define BEGUN(text) "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}," \
+                    "{\"role\":\"assistant\",\"content\":\"" text "\"}]}"
+
+static void scene_prefill(struct world *w)
+{
+    struct str whole = chat(w, "m+tokens=20", "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}");
+    struct str text = arena_str(&w->arena, text_at(w, first_choice(whole), "message.content"));
+    whole = chat(w, "m+tokens=20,prefill=continue", BEGUN("Simulated answer to:"));
+    CHECK(str_eq(text_at(w, first_choice(whole), "message.content"),
+                 str_skip(text, STR("Simulated answer to:").len)));
+    CHECK_EQ(number_at(billed(w, 0), "prompt_tokens"), 3 + 4 + 1 + 4 + 5);
+    CHECK_EQ(number_at(billed(w, 0), "completion_tokens"), 15);
+    chat(w, "m+prefill=refuse", BEGUN("So"));
+    CHECK_EQ(w->status, 400);
+    chat(w, "m+prefill=refuse", HELLO);
+    CHECK_EQ(w->status, 200);
+}
+
+TEST(what_an_assistant_began_is_continued_or_refused)
+{
+    play(scene_prefill);
+}
+
 RUN_TESTS(T(streams_say_what_whole_answers_say_in_every_dialect), T(azure_classic_has_its_oddities),
           T(the_models_path_refuses_extra_parameters), T(a_reasoner_thinks_in_tags_or_in_its_field),
           T(lengths_and_choices_are_as_asked), T(tools_are_called_and_their_results_quoted),
@@ -634,4 +657,4 @@ RUN_TESTS(T(streams_say_what_whole_answers_say_in_every_dialect), T(azure_classi
           T(errors_come_in_their_shape_and_cost_nothing), T(what_the_filter_stops_is_billed),
           T(broken_streams_break_where_told), T(who_leaves_is_noticed_and_billed_for_what_came),
           T(a_key_is_asked_for_as_the_dialect_does), T(a_script_applies_and_can_be_replaced),
-          T(oddities_stay_readable))
+          T(oddities_stay_readable), T(what_an_assistant_began_is_continued_or_refused))
