@@ -96,7 +96,10 @@ static enum outcome outcome_of_status(struct attempt *a)
     size_t i = 0;
     while (a->http_status < statuses[i].from || a->http_status > statuses[i].to)
         i++;
-    return attempt_fail(a, statuses[i].outcome, statuses[i].err, "status %d: %.*s", a->http_status,
+    /* A 429 that no waiting heals. */
+    bool is_empty = a->error.is_quota_exhausted && a->http_status < 500;
+    return attempt_fail(a, is_empty ? OUTCOME_CREDENTIALS : statuses[i].outcome,
+                        is_empty ? ERR_UPSTREAM : statuses[i].err, "status %d: %.*s", a->http_status,
                         (int)HZ_MIN(a->error.message.len, 140), a->error.message.at);
 }
 
@@ -281,7 +284,7 @@ static void log_failure(const struct attempt *a, enum outcome outcome)
         LOG_TEXT("reason", a->detail),
         LOG_STR("upstream_request_id", a->limits.request_id),
     };
-    /* Wrong credentials or a missing deployment heal only when somebody acts. */
+    /* Wrong credentials, a missing deployment and an empty account heal only when somebody acts. */
     enum log_level level = outcome == OUTCOME_CREDENTIALS ? LOG_ERROR : LOG_WARN;
     log_write(level, &a->call->log, "attempt_failed", fields, HZ_LEN(fields));
 }
