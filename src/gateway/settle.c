@@ -121,14 +121,14 @@ static bool was_at_work(const struct attempt *a)
     return a->was_sent && (a->http_status == 0 || a->http_status == 200);
 }
 
-/* A whole answer is finished and billed even when nobody takes it any more, and what it cost is
- * known to the provider alone. A stream ends when its connection does: what passed is what counts. */
+/* A whole answer is finished and billed even when nobody takes it any more or can read it, and what
+ * it cost is known to the provider alone. A stream ends when its connection does: what passed is what counts. */
 static bool is_unseen(const struct attempt *a, enum outcome outcome)
 {
     if (a->call->request.is_stream || a->answer.has_usage || !was_at_work(a))
         return false;
     bool broke_within = a->http_status == 200 && !a->exchange.is_body_done;
-    return outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT || broke_within;
+    return outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT || broke_within || a->has_begun;
 }
 
 /* Did the provider do work that it bills? Content that came, or a prompt that it read. */

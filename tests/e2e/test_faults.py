@@ -17,7 +17,7 @@ pytest.register_assert_rewrite("seen")
 from conftest import PRICE, KnownSim, Tls, checked, make_tls, model, provider
 from harness import Server, eventually
 from money import cost_nusd, tokens_of_messages
-from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, ask, assert_answered_row, assert_complete, assert_failed_row,
+from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, UNKNOWN, ask, assert_answered_row, assert_complete, assert_failed_row,
                   assert_failures_logged, attempts_counted, billed_to, breaker_changes, breaker_gauge, breaker_of,
                   full_text, log_of, models_asked, rows_of, set_script)
 
@@ -72,6 +72,7 @@ FAULTS = [
     broken("error_event", "error-event-at-once", "error_event=0,tokens=60", "an error in the stream", modes=(STREAM,)),
     broken("unreadable", "empty", "empty", "empty"),
     broken("unreadable", "html", "html", "without JSON"),
+    Fault("quota", "quota", "credentials", "status 429: The credit is used up", 502, "upstream_error", 1, 429),
     Fault("revoked", "status=401", "credentials", "status 401", 502, "upstream_error", 1, 401),
     broken("connect", "expired", "", "expired", 0, by="expired"),
     broken("connect", "unresolved", "", "provider.invalid", 0, by="unresolved"),
@@ -308,6 +309,14 @@ def test_500_once_falls_over_once(world, mode):
         assert_complete(world.sim, asked)
     assert models_asked(world.sim, first) == [name, "good"]
     assert models_asked(world.sim, second) == [name]
+
+
+def test_a_whole_answer_that_nobody_can_read_is_charged_at_its_bound(world):
+    asked = ask(world, "over-garbage-whole", WHOLE)
+    garbled, _ = rows_of(world.server, asked)
+    billed = billed_to(world.sim, asked)[asked.name]
+    assert garbled["usage_source"] == UNKNOWN
+    assert garbled["input_tokens"] >= billed["prompt_tokens"] and garbled["output_tokens"] >= billed["completion_tokens"]
 
 
 # ---- rate limits ----
