@@ -10,7 +10,7 @@
  * at the few rules that begin as it does.
  */
 enum { THRESHOLD = 2, CLASSIFY_BYTES = 4096, LANGUAGE_WORDS = 200 };
-enum { PAIRS = 256, WORD_SLOTS = 512, WORD_MAX = 15 };
+enum { BEGINNINGS = 1 << 15, RULE_SLOTS = 256, WORD_SLOTS = 512, WORD_MAX = 15 };
 
 static const struct {
     enum call_type type;
@@ -80,11 +80,14 @@ static const struct {
 
 /* ---- the rules by their beginnings ---- */
 
+/* By their first three bytes, five bits of each, which also folds the case of letters. */
 static struct {
-    uint8_t first_rule[PAIRS]; /* by the first two bytes: index + 1 */
+    uint64_t begins[BEGINNINGS / 64]; /* a bit each: most places of a text need no more than this */
+    uint8_t first_rule[RULE_SLOTS];   /* index + 1 */
     uint8_t next_rule[HZ_LEN(type_rules)];
     struct {
         struct str word;
+        unsigned hash;
         uint8_t languages; /* a bit each */
     } words[WORD_SLOTS];
 } rules;
@@ -93,43 +96,57 @@ static pthread_once_t rules_once = PTHREAD_ONCE_INIT;
 _Static_assert(HZ_LEN(type_rules) <= 64, "seen rules are bits of 64");
 _Static_assert(HZ_LEN(stop_words) <= 8, "languages are bits of 8");
 
-static char lower(char c)
+static inline unsigned beginning_add(unsigned beginning, char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    return (beginning << 5 | (c & 31)) % BEGINNINGS;
 }
 
-static unsigned pair_slot(const char *at)
+static inline unsigned word_hash_add(unsigned hash, char c)
 {
-    return ((uint8_t)lower(at[0]) * 31u + (uint8_t)lower(at[1])) % PAIRS;
+    return hash * 33 + (uint8_t)(c | 0x20);
 }
 
-static unsigned word_slot(struct str word)
+static unsigned word_slot(struct str word, unsigned hash)
 {
-    unsigned hash = 0;
-    for (size_t i = 0; i < word.len; i++)
-        hash = hash * 33 + (uint8_t)lower(word.at[i]);
     unsigned slot = (hash ^ hash >> 9) % WORD_SLOTS;
-    while (rules.words[slot].word.len && !str_eq_nocase(rules.words[slot].word, word))
+    while (rules.words[slot].word.len &&
+           (rules.words[slot].hash != hash || !str_eq_nocase(rules.words[slot].word, word)))
         slot = (slot + 1) % WORD_SLOTS;
     return slot;
 }
 
+static void add_rule(size_t i)
+{
+    unsigned beginning = 0;
+    HZ_ASSERT(strlen(type_rules[i].text) >= 3);
+    for (size_t at = 0; at < 3; at++)
+        beginning = beginning_add(beginning, type_rules[i].text[at]);
+    rules.begins[beginning / 64] |= 1ULL << beginning % 64;
+    uint8_t *slot = &rules.first_rule[beginning % RULE_SLOTS];
+    rules.next_rule[i] = *slot;
+    *slot = (uint8_t)(i + 1);
+}
+
+static void add_word(struct str word, size_t language)
+{
+    unsigned hash = 0;
+    HZ_ASSERT(word.len && word.len <= WORD_MAX);
+    for (size_t i = 0; i < word.len; i++)
+        hash = word_hash_add(hash, word.at[i]);
+    unsigned slot = word_slot(word, hash);
+    rules.words[slot].word = word;
+    rules.words[slot].hash = hash;
+    rules.words[slot].languages |= (uint8_t)(1 << language);
+}
+
 static void rules_make(void)
 {
-    for (size_t i = 0; i < HZ_LEN(type_rules); i++) {
-        uint8_t *slot = &rules.first_rule[pair_slot(type_rules[i].text)];
-        rules.next_rule[i] = *slot;
-        *slot = (uint8_t)(i + 1);
-    }
+    for (size_t i = 0; i < HZ_LEN(type_rules); i++)
+        add_rule(i);
     for (size_t l = 0; l < HZ_LEN(stop_words); l++) {
         struct str rest = str_trim(str_of(stop_words[l].words));
-        while (rest.at) {
-            struct str word = str_cut(&rest, ' ');
-            HZ_ASSERT(word.len && word.len <= WORD_MAX);
-            unsigned slot = word_slot(word);
-            rules.words[slot].word = word;
-            rules.words[slot].languages |= (uint8_t)(1 << l);
-        }
+        while (rest.at)
+            add_word(str_cut(&rest, ' '), l);
     }
 }
 
@@ -151,16 +168,15 @@ static bool is_formula(struct str s, size_t operator)
     return before > 0 && is_digit(s.at[before - 1]) && after < s.len && is_digit(s.at[after]);
 }
 
-static bool is_operator(char c)
-{
-    return c == '+' || c == '*' || c == '/' || c == '^' || c == '=';
-}
+static const bool operators[256] = {
+    ['+'] = true, ['*'] = true, ['/'] = true, ['^'] = true, ['='] = true,
+};
 
 /* The rules whose text begins at `rest`, a bit each. */
-static uint64_t rules_at(struct str rest)
+static uint64_t rules_at(struct str rest, unsigned beginning)
 {
     uint64_t found = 0;
-    for (unsigned r = rules.first_rule[pair_slot(rest.at)]; r; r = rules.next_rule[r - 1]) {
+    for (unsigned r = rules.first_rule[beginning % RULE_SLOTS]; r; r = rules.next_rule[r - 1]) {
         struct str text = str_of(type_rules[r - 1].text);
         if (str_eq_nocase(str_first(rest, text.len), text))
             found |= 1ULL << (r - 1);
@@ -175,10 +191,13 @@ enum call_type classify_type(struct str text)
     uint64_t found = 0;
     bool has_formula = false;
     pthread_once(&rules_once, rules_make);
-    for (size_t i = 0; i + 1 < s.len; i++) {
-        if (rules.first_rule[pair_slot(s.at + i)])
-            found |= rules_at(str_skip(s, i));
-        has_formula |= is_operator(s.at[i]) && is_formula(s, i);
+    unsigned beginning = s.len < 2 ? 0 : beginning_add(beginning_add(0, s.at[0]), s.at[1]);
+    for (size_t i = 2; i < s.len; i++) {
+        beginning = beginning_add(beginning, s.at[i]);
+        if (rules.begins[beginning / 64] >> beginning % 64 & 1)
+            found |= rules_at(str_skip(s, i - 2), beginning);
+        if (operators[(uint8_t)s.at[i - 1]])
+            has_formula |= is_formula(s, i - 1);
     }
     for (; found; found &= found - 1) {
         int rule = __builtin_ctzll(found);
@@ -205,9 +224,9 @@ static bool is_word_end(char c)
     return word_ends[(uint8_t)c];
 }
 
-static unsigned languages_of(struct str word)
+static unsigned languages_of(struct str word, unsigned hash)
 {
-    return word.len && word.len <= WORD_MAX ? rules.words[word_slot(word)].languages : 0;
+    return word.len && word.len <= WORD_MAX ? rules.words[word_slot(word, hash)].languages : 0;
 }
 
 struct str classify_language(struct str text)
@@ -220,9 +239,10 @@ struct str classify_language(struct str text)
         while (i < s.len && is_word_end(s.at[i]))
             i++;
         size_t from = i;
-        while (i < s.len && !is_word_end(s.at[i]))
-            i++;
-        unsigned languages = languages_of(str_make(s.at + from, i - from));
+        unsigned hash = 0;
+        for (; i < s.len && !is_word_end(s.at[i]); i++)
+            hash = word_hash_add(hash, s.at[i]);
+        unsigned languages = languages_of(str_make(s.at + from, i - from), hash);
         for (; languages; languages &= languages - 1)
             hits[__builtin_ctz(languages)]++;
     }

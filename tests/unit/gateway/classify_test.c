@@ -19,6 +19,10 @@ TEST(types_are_told_by_their_marks)
         { "Calculate the probability of two heads", CALL_MATH },
         { "Write a poem about the sea", CALL_CREATIVE },
         { "I need a caption and a slogan for my new photo set", CALL_CREATIVE },
+        { "PYTHON", CALL_CODING },
+        { "py", CALL_CHAT },
+        { "Explain me this ReGeX", CALL_CODING },
+        { "@@@ and EEE are no fences", CALL_CHAT }, /* bytes that differ in their high bits only */
         { "See you on 10/12", CALL_MATH }, /* a date looks like a quotient */
     };
     for (size_t i = 0; i < HZ_LEN(cases); i++)
