@@ -103,7 +103,7 @@ static void read_whole(struct trial *trial, struct str body)
     trial->is_good = true;
     trial->is_counted = !answer.has_usage;
     if (trial->is_counted)
-        trial->usage = (struct usage) { .input_tokens = trial->request.input_estimate,
+        trial->usage = (struct usage) { .input_tokens = llm_request_input_estimate(&trial->request),
                                         .output_tokens = answer.output_estimate };
 }
 

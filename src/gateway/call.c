@@ -29,17 +29,11 @@ enum { REPEATS_MAX = 3, REPEAT_FIRST_MS = 1000, REPEAT_JITTER_PERCENT = 20, CLAS
 /* Text of the last user message: a string, or the text parts of an array. */
 static struct str last_user_text(struct call *c)
 {
-    struct str last = STR_NONE, message;
+    struct str asked = c->request.asked, part, text = STR_NONE;
+    if (json_kind(asked) != JSON_ARRAY)
+        return json_to_str(&c->http->arena, asked);
     struct json_iter it;
-    json_iter_init(&it, c->request.messages);
-    while (json_next_element(&it, &message)) {
-        if (str_is(json_to_str(&c->http->arena, json_get(message, "role")), "user"))
-            last = json_get(message, "content");
-    }
-    if (json_kind(last) != JSON_ARRAY)
-        return json_to_str(&c->http->arena, last);
-    struct str part, text = STR_NONE;
-    json_iter_init(&it, last);
+    json_iter_init(&it, asked);
     while (!text.at && json_next_element(&it, &part))
         text = json_to_str(&c->http->arena, json_get(part, "text"));
     return text;
@@ -306,16 +300,19 @@ void call_fini(struct call *c)
 }
 
 /* Reasons quote providers, who may send line breaks. */
-static void add_header(struct buf *out, const char *name, struct str value)
+static void add_header(struct buf *out, struct str name, struct str value)
 {
     value = str_trim(value);
     if (value.len == 0)
         return;
-    buf_addf(out, "%s: ", name);
+    buf_add(out, name);
+    buf_add(out, STR(": "));
+    char *at = buf_reserve(out, value.len);
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.at[i];
-        buf_add_char(out, c < 0x20 || c == 0x7f ? ' ' : value.at[i]);
+        at[i] = c < 0x20 || c == 0x7f ? ' ' : value.at[i];
     }
+    out->len += value.len;
     buf_add(out, STR("\r\n"));
 }
 
@@ -323,18 +320,18 @@ void call_write_headers(const struct call *c, struct buf *out)
 {
     if (!c->served)
         return;
-    add_header(out, "X-Huntaze-Model", c->served->model->name);
-    add_header(out, "X-Huntaze-Provider", c->served->provider->name);
-    add_header(out, "X-Huntaze-Deployment", c->served->name);
-    add_header(out, "X-Huntaze-Region", c->region);
+    add_header(out, STR("X-Huntaze-Model"), c->served->model->name);
+    add_header(out, STR("X-Huntaze-Provider"), c->served->provider->name);
+    add_header(out, STR("X-Huntaze-Deployment"), c->served->name);
+    add_header(out, STR("X-Huntaze-Region"), c->region);
     if (c->served->provider->kind == PROVIDER_SIM)
-        add_header(out, "X-Huntaze-Simulated", STR("true"));
+        add_header(out, STR("X-Huntaze-Simulated"), STR("true"));
     if (c->is_fallback)
-        add_header(out, "X-Huntaze-Fallback-Reason", c->fallback_reason);
+        add_header(out, STR("X-Huntaze-Fallback-Reason"), c->fallback_reason);
     if (!c->request.is_stream && c->outcome == OUTCOME_ANSWER) {
         struct buf cost = { 0 };
         buf_add_usd(&cost, c->cost_nusd);
-        add_header(out, "X-Huntaze-Cost-Usd", buf_str(&cost));
+        add_header(out, STR("X-Huntaze-Cost-Usd"), buf_str(&cost));
         buf_fini(&cost);
     }
 }

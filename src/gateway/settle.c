@@ -152,7 +152,7 @@ static void take_usage(struct attempt *a, enum outcome outcome, struct transfer 
         row->usage_source = USAGE_PROVIDER;
     } else {
         row->usage = (struct usage) {
-            .input_tokens = a->call->request.input_estimate,
+            .input_tokens = llm_request_input_estimate(&a->call->request),
             .output_tokens = a->answer.output_estimate,
         };
         row->usage_source = USAGE_COUNTED;

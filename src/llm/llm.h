@@ -26,6 +26,7 @@ struct llm_request {
     struct str body;     /* the client's document */
     struct str model;    /* decoded; empty if absent */
     struct str messages; /* raw array (chat) */
+    struct str asked;    /* raw content of the last user message (chat); at = NULL if there is none */
     struct str input;    /* raw (embeddings) */
     bool is_stream;
     bool wants_usage; /* stream_options.include_usage */
@@ -36,9 +37,10 @@ struct llm_request {
     bool wants_base64;      /* embeddings: encoding_format base64 */
     int64_t n;              /* choices; 1 if absent */
     int64_t max_tokens;     /* from either field; 0 if absent */
-    int64_t input_estimate; /* tokens by heuristic (llm/count.h), for counted rows */
     int64_t media;          /* parts of messages that are not text */
     int64_t image_bytes;    /* of the body: addresses and data of images */
+    struct str schemas[3];  /* raw: tools, functions and a JSON schema, which are part of the prompt */
+    size_t schemas_len;
 };
 
 /* Validates the types of known fields: ERR_BAD_REQUEST with fail->param and a sentence that says
@@ -49,6 +51,9 @@ enum err llm_request_read(struct arena *a, enum llm_operation operation, struct 
 /* More input tokens than this cannot be billed: a token is at least a byte of the request, whatever
  * the tokenizer, and an image costs at most what the dearest rule in use makes of the largest one. */
 int64_t llm_request_input_bound(const struct llm_request *r);
+/* Input tokens by heuristic (llm/count.h), never above the bound. Walks all of the text: for those
+ * whose provider stated no usage. */
+int64_t llm_request_input_estimate(const struct llm_request *r);
 
 /* May this deployment serve it? ERR_BAD_REQUEST names what it lacks: tools, images, ... */
 enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,
@@ -95,7 +100,7 @@ enum err llm_answer_read(struct arena *a, const struct llm_request *r, const str
 /* ---- from the provider, streaming (llm/stream.c) ---- */
 
 enum { LLM_STREAM_CHOICES_MAX = 128 };
-struct llm_stream; /* one for each attempt */
+struct llm_stream; /* one for each attempt; borrows its request */
 struct llm_stream *llm_stream_create(const struct llm_request *r, const struct deployment *d,
                                      const struct llm_answer_options *options);
 void llm_stream_destroy(struct llm_stream *s);

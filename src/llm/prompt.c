@@ -109,7 +109,7 @@ static enum err check_message(struct checking *c, struct str message)
     struct json_iter it;
     struct str raw, value;
     enum err err = OK;
-    bool has_role = false;
+    struct str role = STR_NONE, content = STR_NONE;
 
     if (json_kind(message) != JSON_OBJECT)
         return refuse_member(c, NULL, "must be an object with role and content");
@@ -117,9 +117,10 @@ static enum err check_message(struct checking *c, struct str message)
     while (!err && json_next_member(&it, &raw, &value)) {
         struct key key = key_of(raw);
         if (KEY_IS(key, "role")) {
-            has_role = true;
+            role = value;
             err = check_role(c, value);
         } else if (KEY_IS(key, "content")) {
+            content = value;
             err = check_content(c, value);
         } else if (KEY_IS(key, "tool_calls") && !json_is_null(value)) {
             if (json_kind(value) != JSON_ARRAY)
@@ -127,7 +128,9 @@ static enum err check_message(struct checking *c, struct str message)
             c->has_prompt |= json_len(value) > 0;
         }
     }
-    if (!err && !has_role)
+    if (str_is(role, "\"user\""))
+        c->facts.asked = content;
+    if (!err && !role.at)
         return refuse_member(c, "role", "is required: one of " ROLES_ALLOWED);
     return err;
 }

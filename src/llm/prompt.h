@@ -11,6 +11,7 @@ struct prompt_facts {
     bool has_images;
     int64_t media;       /* parts that are not text: images, sound, files */
     int64_t image_bytes; /* of images within the request: not text either */
+    struct str asked;    /* raw content of the last user message */
 };
 /* messages: a JSON array. ERR_BAD_REQUEST names the member, such as messages[2].content[0].text. */
 enum err prompt_check_messages(struct str messages, struct prompt_facts *out,

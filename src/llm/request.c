@@ -13,10 +13,16 @@ struct reading {
     struct arena *arena;
     struct llm_request *request;
     struct fail *fail;
-    struct token_counter schemas; /* tools and schemas are rendered into the prompt */
 };
 
 typedef enum err member_fn(struct reading *in, struct str value);
+
+static void add_schema(struct reading *in, struct str value)
+{
+    struct llm_request *r = in->request;
+    HZ_ASSERT(r->schemas_len < HZ_LEN(r->schemas));
+    r->schemas[r->schemas_len++] = value;
+}
 
 static enum err read_model(struct reading *in, struct str value)
 {
@@ -30,6 +36,7 @@ static enum err read_messages(struct reading *in, struct str value)
     struct prompt_facts facts = { 0 };
     enum err err = prompt_check_messages(value, &facts, in->fail);
     r->messages = value;
+    r->asked = facts.asked;
     r->has_images = facts.has_images;
     r->media = facts.media;
     r->image_bytes = facts.image_bytes;
@@ -74,7 +81,7 @@ static enum err read_n(struct reading *in, struct str value)
 static enum err read_tools(struct reading *in, struct str value)
 {
     in->request->has_tools |= json_len(value) > 0;
-    token_count_add(&in->schemas, value);
+    add_schema(in, value);
     return OK;
 }
 
@@ -91,7 +98,7 @@ static enum err read_response_format(struct reading *in, struct str value)
     struct str schema = json_get(value, "json_schema");
     if (json_kind(schema) != JSON_OBJECT)
         return refuse(in->fail, "response_format.json_schema", "must be an object");
-    token_count_add(&in->schemas, schema);
+    add_schema(in, schema);
     return OK;
 }
 
@@ -195,19 +202,23 @@ enum err llm_request_read(struct arena *a, enum llm_operation operation, struct 
         if (err)
             return err;
     }
-    enum err err = check_required(&in);
-    if (err)
-        return err;
-    out->input_estimate = token_count_total(&in.schemas) +
-                          (operation == LLM_CHAT ? token_count_messages(out->messages)
-                                                 : prompt_count_input(out->input));
-    return OK;
+    return check_required(&in);
 }
 
 int64_t llm_request_input_bound(const struct llm_request *r)
 {
     int64_t text_bytes = (int64_t)r->body.len - r->image_bytes;
-    return HZ_MAX(text_bytes + r->media * IMAGE_TOKENS_MOST, r->input_estimate);
+    return text_bytes + r->media * IMAGE_TOKENS_MOST;
+}
+
+int64_t llm_request_input_estimate(const struct llm_request *r)
+{
+    struct token_counter schemas = { 0 };
+    for (size_t i = 0; i < r->schemas_len; i++)
+        token_count_add(&schemas, r->schemas[i]);
+    return token_count_total(&schemas) + (r->operation == LLM_CHAT
+                                              ? token_count_messages(r->messages)
+                                              : prompt_count_input(r->input));
 }
 
 enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,

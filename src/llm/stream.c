@@ -13,8 +13,7 @@ struct llm_stream {
     struct arena arena;
     struct llm_answer_options options;
     enum reasoning_format reasoning;
-    bool wants_usage;
-    int64_t input_estimate;
+    const struct llm_request *request;
 
     /* Of the first chunk with choices, for chunks of ours; before it, what stands in for them. */
     bool has_envelope;
@@ -56,8 +55,7 @@ struct llm_stream *llm_stream_create(const struct llm_request *r, const struct d
     s->arena.first_bytes = ARENA_BYTES;
     s->options = *options;
     s->reasoning = d->caps.reasoning;
-    s->wants_usage = r->wants_usage;
-    s->input_estimate = r->input_estimate;
+    s->request = r;
     s->id = options->id.len ? options->id : STR("chatcmpl-0");
     s->model = d->model->name;
     s->created_s = options->created_s;
@@ -147,7 +145,7 @@ static void read_usage(struct llm_stream *s, struct event *e, struct splice_obje
     if (is_usual)
         buf_add(&s->usage_text, o->value);
     join_lines(&s->usage_text, 0);
-    if (s->wants_usage)
+    if (s->request->wants_usage)
         splice_replace(&e->splice, o->value, STR("null"));
     else
         splice_drop(o);
@@ -321,9 +319,13 @@ static void write_usage(struct llm_stream *s, struct buf *out)
     if (s->usage_text.len) {
         buf_add(out, buf_str(&s->usage_text));
     } else {
-        struct usage counted = { .input_tokens = s->input_estimate,
-                                 .output_tokens = token_count_total(&s->speech.tokens) };
-        tally_write(s->has_usage ? &s->usage : &counted, out);
+        struct usage usage = s->usage;
+        if (!s->has_usage)
+            usage = (struct usage) {
+                .input_tokens = llm_request_input_estimate(s->request),
+                .output_tokens = token_count_total(&s->speech.tokens),
+            };
+        tally_write(&usage, out);
     }
     buf_add(out, STR("}\n\n"));
 }
@@ -332,7 +334,7 @@ void llm_stream_finish(struct llm_stream *s, struct buf *out)
 {
     for (size_t i = 0; i < s->voices_len; i++)
         finish_voice(s, i, out);
-    if (s->wants_usage)
+    if (s->request->wants_usage)
         write_usage(s, out);
 }
 

@@ -47,7 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (err) {
         HZ_ASSERT(err == ERR_BAD_REQUEST && fail.text[0]);
     } else {
-        HZ_ASSERT(r.n >= 1 && r.n <= LLM_STREAM_CHOICES_MAX && r.max_tokens >= 0 && r.input_estimate >= 0);
+        HZ_ASSERT(r.n >= 1 && r.n <= LLM_STREAM_CHOICES_MAX && r.max_tokens >= 0);
+        int64_t estimate = llm_request_input_estimate(&r);
+        HZ_ASSERT(estimate >= 0 && estimate <= llm_request_input_bound(&r));
         HZ_ASSERT(llm_request_fits(&r, &f.deployment.caps, &fail) == OK || fail.param[0]);
         check_outbound(&a, &r, &f.deployment);
     }

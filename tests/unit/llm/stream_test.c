@@ -16,7 +16,7 @@ static struct case_stream *open_stream(enum dialect dialect, enum reasoning_form
     fixture_init(&c.f, dialect);
     c.f.deployment.caps.reasoning = format;
     c.f.request = (struct llm_request) { .is_stream = true, .wants_usage = wants_usage, .n = 1,
-                                         .input_estimate = 11 };
+                                         .messages = STR("[{\"role\":\"user\",\"content\":\"a prompt to read\"}]") };
     c.stream = llm_stream_create(&c.f.request, &c.f.deployment, &c.f.options);
     return &c;
 }
