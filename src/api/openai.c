@@ -4,6 +4,8 @@
 #include "wire/json.h"
 #include "wire/url.h"
 
+enum { HEADERS_BYTES = 256 };
+
 static enum err read_request(struct api_request *r, enum llm_operation operation)
 {
     struct call *c = r->call;
@@ -35,6 +37,7 @@ static void run_call(struct task *t, struct api_request *r, enum llm_operation o
     if (c->request.is_stream)
         return;
     struct buf headers = { 0 };
+    buf_reserve(&headers, HEADERS_BYTES);
     call_write_headers(c, &headers);
     reply_with(t, r, 200, buf_str(&headers), buf_str(&c->answer));
     buf_fini(&headers);

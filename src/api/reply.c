@@ -1,6 +1,6 @@
 #include "api/request.h"
 
-enum { LAST_WORDS_MS = 1000 };
+enum { LAST_WORDS_MS = 1000, HEADERS_BYTES = 160 };
 
 void reply_base_headers(const struct api_request *r, struct buf *out)
 {
@@ -11,6 +11,7 @@ void reply_base_headers(const struct api_request *r, struct buf *out)
 void reply_with(struct task *t, struct api_request *r, int status, struct str extra, struct str body)
 {
     struct buf headers = { 0 };
+    buf_reserve(&headers, HEADERS_BYTES + extra.len);
     buf_add(&headers, STR("Content-Type: application/json\r\n"));
     reply_base_headers(r, &headers);
     buf_add(&headers, extra);

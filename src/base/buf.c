@@ -145,9 +145,14 @@ void buf_add_usd(struct buf *b, int64_t nusd)
     uint64_t fraction = value % 1000000000;
     if (fraction == 0)
         return;
-    buf_addf(b, ".%09llu", (unsigned long long)fraction);
-    while (b->at[b->len - 1] == '0')
-        b->len--;
+    size_t digits = 9;
+    for (; fraction % 10 == 0; fraction /= 10)
+        digits--;
+    char *at = buf_reserve(b, digits + 1);
+    b->len += digits + 1;
+    *at = '.';
+    for (; digits; fraction /= 10)
+        at[digits--] = (char)('0' + fraction % 10);
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -42,7 +42,11 @@ static inline bool str_is(struct str a, const char *text)
 }
 
 /* ASCII letters compare without case; other bytes exactly. */
-bool str_eq_nocase(struct str a, struct str b);
+bool str_same_nocase(const char *a, const char *b, size_t len);
+static inline bool str_eq_nocase(struct str a, struct str b)
+{
+    return a.len == b.len && str_same_nocase(a.at, b.at, a.len);
+}
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 

@@ -8,6 +8,7 @@
 
 enum {
     ERROR_BODY_BYTES = 64 * 1024,
+    ADDED_BYTES = 128,       /* what an answer usually grows by when it is reworded */
     LIMITED_FIRST_MS = 1000, /* a 429 without Retry-After: doubling from here ... */
     LIMITED_MAX_MS = 60000,  /* ... to here; also the most we believe a Retry-After */
 };
@@ -128,11 +129,13 @@ static enum outcome read_error(struct task *t, struct attempt *a, int64_t deadli
 
 struct llm_answer_options attempt_answer_options(const struct attempt *a)
 {
-    char id[ID_HEX_LEN + 1];
-    id_format(a->call->operation_id, id);
+    static const struct str prefix = { "chatcmpl-", 9 };
+    char *id = arena_alloc(&a->call->http->arena, prefix.len + ID_HEX_LEN + 1);
+    memcpy(id, prefix.at, prefix.len);
+    id_format(a->call->operation_id, id + prefix.len);
     return (struct llm_answer_options) {
         .is_simulated = a->deployment->provider->kind == PROVIDER_SIM,
-        .id = arena_printf(&a->call->http->arena, "chatcmpl-%s", id),
+        .id = str_make(id, prefix.len + ID_HEX_LEN),
         .created_s = a->started_wall_ms / 1000,
     };
 }
@@ -162,6 +165,7 @@ static enum outcome read_answer(struct task *t, struct attempt *a, int64_t deadl
     }
     a->first_content_ns = loop_now_ns(c->gateway->loop);
     buf_clear(&c->answer);
+    buf_reserve(&c->answer, body.len + ADDED_BYTES);
     err = llm_answer_read(&c->http->arena, &c->request, a->deployment, &options, buf_str(&body),
                           &c->answer, &a->answer, &fail);
     if (err) {
@@ -183,14 +187,19 @@ static bool is_event_stream(const struct http_head *head)
 /* Support asks providers by this id: operation and attempt, as in the ledger. */
 static struct str add_request_id(const struct attempt *a, struct str headers)
 {
-    static const char name[] = "X-Client-Request-Id: ";
-    size_t room = headers.len + sizeof(name) + ID_HEX_LEN + 8;
-    char *at = arena_alloc(&a->call->http->arena, room);
-    memcpy(at, headers.at, headers.len);
+    enum { OWN_BYTES = 64 };
     char id[ID_HEX_LEN + 1];
     id_format(a->call->operation_id, id);
-    int n = snprintf(at + headers.len, room - headers.len, "%s%s-%d\r\n", name, id, a->number);
-    return str_make(at, headers.len + (size_t)n);
+    size_t room = headers.len + OWN_BYTES;
+    struct buf out = { .at = arena_alloc(&a->call->http->arena, room), .cap = room };
+    buf_add(&out, headers);
+    buf_add(&out, STR("X-Client-Request-Id: "));
+    buf_add(&out, str_of(id));
+    buf_add_char(&out, '-');
+    buf_add_i64(&out, a->number);
+    buf_add(&out, STR("\r\n"));
+    HZ_ASSERT(out.cap == room);
+    return buf_str(&out);
 }
 
 static enum outcome exchange(struct task *t, struct attempt *a, const struct llm_outbound *outbound)
