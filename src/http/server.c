@@ -264,8 +264,8 @@ static void linger(struct task *t, struct http_connection_in *c)
 static bool is_refusable(enum err err)
 {
     return err == ERR_BAD_HTTP || err == ERR_HEAD_TOO_LARGE || err == ERR_URI_TOO_LONG ||
-           err == ERR_EXPECT || err == ERR_NOT_IMPLEMENTED || err == ERR_TOO_LARGE ||
-           err == ERR_SLOW_CLIENT;
+           err == ERR_EXPECT || err == ERR_NOT_IMPLEMENTED || err == ERR_HTTP_VERSION ||
+           err == ERR_TOO_LARGE || err == ERR_SLOW_CLIENT;
 }
 
 /* Our own words where no handler speaks. */

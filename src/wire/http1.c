@@ -17,9 +17,12 @@ struct parser {
     const byte *end;
     const struct http1_limits *limits;
     struct http_head *head;
+    int major_version;
     struct facts facts;
     struct fail *fail;
 };
+
+static const char no_version[] = "the HTTP version is neither HTTP/1.1 nor HTTP/1.0";
 
 static const byte is_tchar[256] = {
     ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
@@ -89,18 +92,32 @@ static enum err take_literal(struct parser *p, struct str literal, const char *w
     return OK;
 }
 
-static enum err take_version(struct parser *p)
+static enum err take_digit(struct parser *p, int *digit)
 {
-    const char *why = "the HTTP version is neither HTTP/1.1 nor HTTP/1.0";
-    enum err err = take_literal(p, STR("HTTP/1."), why);
-    if (err)
-        return err;
     if (p->at == p->end)
         return ERR_AGAIN;
-    if (*p->at != '0' && *p->at != '1')
-        return bad(p, why);
-    p->head->minor_version = *p->at++ - '0';
+    if (*p->at < '0' || *p->at > '9')
+        return bad(p, no_version);
+    *digit = *p->at++ - '0';
     return OK;
+}
+
+/* Any version there may be (RFC 9112 §2.3); whether we speak it is asked once its line is whole. */
+static enum err take_version(struct parser *p)
+{
+    enum err err = take_literal(p, STR("HTTP/"), no_version);
+    if (!err)
+        err = take_digit(p, &p->major_version);
+    if (!err)
+        err = take_literal(p, STR("."), no_version);
+    if (!err)
+        err = take_digit(p, &p->head->minor_version);
+    return err;
+}
+
+static bool is_version_known(const struct parser *p)
+{
+    return p->major_version == 1 && p->head->minor_version <= 1;
 }
 
 static enum err take_method(struct parser *p)
@@ -415,6 +432,8 @@ static enum err take_request(struct parser *p)
         err = take_version(p);
     if (!err)
         err = take_line_end(p);
+    if (!err && !is_version_known(p))
+        err = fail_set(p->fail, ERR_HTTP_VERSION, "%s", no_version);
     if (!err)
         err = take_headers(p);
     return err;
@@ -443,6 +462,8 @@ enum err http1_parse_request(struct str bytes, const struct http1_limits *limits
 static enum err take_response(struct parser *p)
 {
     enum err err = take_version(p);
+    if (!err && !is_version_known(p))
+        err = bad(p, no_version);
     if (!err)
         err = take_literal(p, STR(" "), "the HTTP version is not followed by one space");
     if (!err)

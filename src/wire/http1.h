@@ -48,8 +48,8 @@ struct http_head {
 };
 
 /* ERR_AGAIN: the head is not complete (what is there is well formed; bytes from head_bytes on are
- * not looked at). ERR_BAD_HTTP, ERR_HEAD_TOO_LARGE, ERR_URI_TOO_LONG,
- * ERR_EXPECT, ERR_NOT_IMPLEMENTED (a transfer coding): answer and close. On OK *used is the
+ * not looked at). ERR_BAD_HTTP, ERR_HEAD_TOO_LARGE, ERR_URI_TOO_LONG, ERR_EXPECT,
+ * ERR_NOT_IMPLEMENTED (a transfer coding), ERR_HTTP_VERSION: answer and close. On OK *used is the
  * length of the head with its empty line. out->headers must point to room for limits->headers;
  * `fail` says what was wrong. One empty line before a request is skipped (RFC 9112 §2.2). */
 enum err http1_parse_request(struct str bytes, const struct http1_limits *limits,

@@ -275,16 +275,18 @@ for line in ["GET  /seen HTTP/1.1", "GET /seen  HTTP/1.1", "GET\t/seen HTTP/1.1"
              "GET\xa0/seen HTTP/1.1", "GET /seen\xa0HTTP/1.1", "GET /seen \x0bHTTP/1.1", "GET\r/seen HTTP/1.1", "GET /seen\rHTTP/1.1", "\r",
              "GET /seen HTTP/1.1\r", "GET:/seen HTTP/1.1", "GET /seen,HTTP/1.1", '"GET" /seen HTTP/1.1', "GET /seen HTTP/1.1;x"]:
     refuse(f"request line {line!r}", get(line=line), "9112 3: single spaces, one line")
-for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/2", "HTTP/3", "HTTP/10.1", "HTTP/1.10", "HTTP/1.01", "HTTP/01.1", "HTTP/1", "HTTP/1.", "HTTP/.1",
+for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9"]:
+    refuse(f"version {version!r}", get(line=f"GET /seen {version}"), "9110 15.6.6: understood, and not served", 505)
+for version in ["HTTP/2", "HTTP/3", "HTTP/10.1", "HTTP/1.10", "HTTP/1.01", "HTTP/01.1", "HTTP/1", "HTTP/1.", "HTTP/.1", "HTTP/2.0 ", "HTTP/2.00", "HTTP/2.0\x00",
                 "HTTP/1,1", "http/1.1", "Http/1.1", "HTTP/1.1x", "HTTPS/1.1", "HTTP 1.1", "HTTP/ 1.1", "HTTP/1 .1", "HTTP/1. 1", "HTTP/+1.1", "HTTP/1.-1", "HTTP\\1.1", "HTTP//1.1", "ICY/1.1",
                 "HTTP/1.1\x00", "\x00HTTP/1.1", "HTTP/1.\xb9", "RTSP/1.0", "HTTP/A.B", "HTTP/0x1.1", "H"]:
-    refuse(f"version {version!r}", get(line=f"GET /seen {version}"), "9112 2.3: HTTP/1.1 and HTTP/1.0, exactly")
+    refuse(f"version {version!r}", get(line=f"GET /seen {version}"), "9112 2.3: HTTP, a slash, a digit, a dot, a digit")
 accept("HTTP/1.0", get(line="GET /seen HTTP/1.0"), "9112 9.3: closes", seen(), closes=True)
 accept("HTTP/1.0 without host", head("GET /seen HTTP/1.0"), "9112 3.2: Host is of 1.1", seen(), closes=True)
 accept("HTTP/1.0 keep-alive is off", head("GET /seen HTTP/1.0", "Connection: keep-alive"), "9112 9.3: not persisted", seen(), closes=True)
 accept("HTTP/1.0 with a body", post("Content-Length: 10", body=MARK, line="POST /route HTTP/1.0"), "9112 6.3", understood(), closes=True)
 accept("HTTP/1.0 with a second request behind", head("GET /seen HTTP/1.0") + get(), "9112 9.3: not read", seen(), closes=True)
-refuse("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "9113 3.4: not offered")
+refuse("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "9113 3.4: not offered", 505)
 refuse("TLS on a plain port", bytes.fromhex("16030100a5010000a10303") + b"\x00" * 32 + CRLF, "not HTTP")
 refuse("a line of SMTP", b"EHLO there\r\n\r\n", "not HTTP")
 refuse("SSH banner", b"SSH-2.0-x\r\n\r\n", "not HTTP")

@@ -19,7 +19,7 @@ from wire import open_to, read_to_end, send
 from conftest import checked
 
 LAST = 20
-REFUSED_UNREAD = {"400", "408", "413", "414", "417", "431", "501"}
+REFUSED_UNREAD = {"400", "408", "413", "414", "417", "431", "501", "505"}
 
 
 class Front:

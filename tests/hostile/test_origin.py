@@ -13,7 +13,7 @@ NEXT = b"GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 BYTE_BY_BYTE_MAX = 600  # longer ones go in pieces of a size that is no power of two
 PIECE_BYTES = 997
 REFUSALS = {400: "bad_http", 413: "request_too_large", 414: "uri_too_long", 417: "expectation_failed",
-            431: "headers_too_large", 501: "not_implemented"}
+            431: "headers_too_large", 501: "not_implemented", 505: "http_version"}
 
 
 def cut_up(raw):

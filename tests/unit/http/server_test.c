@@ -278,6 +278,7 @@ static void sends_what_is_refused(struct task *t, void *arg)
     check_refusal(t, "GET / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n\r\n", "417 ", "ERR_EXPECT");
     check_refusal(t, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
                   "501 ", "ERR_NOT_IMPLEMENTED");
+    check_refusal(t, "GET / HTTP/2.0\r\n\r\n", "505 ", "ERR_HTTP_VERSION");
     check_refusal(t,
                   "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
                   "Content-Length: 3\r\n\r\nabc",

@@ -96,9 +96,10 @@ static const char *const bad_requests[] = {
     "GET / HTTP/1.1\nHost: h\r\n\r\n", "GET / HTTP/1.1\rHost: h\r\n\r\n", "GET /\r\n", "GET\r\n", "/ HTTP/1.1\r\n",
     "G(T / HTTP/1.1\r\nHost: h\r\n\r\n", "G\xC3T / HTTP/1.1\r\nHost: h\r\n\r\n", "GET /\x01 HTTP/1.1\r\nHost: h\r\n\r\n",
     "GET /\x7F HTTP/1.1\r\nHost: h\r\n\r\n", "GET /\xC3\xA9 HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET / HTTP/1.2\r\nHost: h\r\n\r\n", "GET / HTTP/2.0\r\nHost: h\r\n\r\n", "GET / http/1.1\r\nHost: h\r\n\r\n",
+    "GET / HTTP/2\r\nHost: h\r\n\r\n", "GET / HTTP/2.0 \r\nHost: h\r\n\r\n", "GET / http/1.1\r\nHost: h\r\n\r\n",
+    "GET / HTTP/A.1\r\nHost: h\r\n\r\n", "GET / HTTP/1.\r\nHost: h\r\n\r\n", "GET / HTTP/20.0\r\nHost: h\r\n\r\n",
     "GET / HTTP/1.10\r\nHost: h\r\n\r\n", "GET / HTTP/01.1\r\nHost: h\r\n\r\n", "GET / HTTP/1,1\r\nHost: h\r\n\r\n",
-    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\r\n\r\nGET / HTTP/1.1\r\n", "\nGET / HTTP/1.1\r\n", "\x16\x03\x01\x02",
+    "\r\n\r\nGET / HTTP/1.1\r\n", "\nGET / HTTP/1.1\r\n", "\x16\x03\x01\x02",
     /* target */
     "GET * HTTP/1.1\r\nHost: h\r\n\r\n", "GET x HTTP/1.1\r\nHost: h\r\n\r\n", "GET /#f HTTP/1.1\r\nHost: h\r\n\r\n",
     "GET http://i/ HTTP/1.1\r\nHost: h\r\n\r\n", "GET http://h:81/ HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -150,6 +151,21 @@ TEST(what_is_clear_but_not_offered_has_its_own_error)
     CHECK_ERR(request("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n"), ERR_NOT_IMPLEMENTED);
     CHECK_ERR(request(POST "Expect: 200-ok\r\nContent-Length: 1\r\n\r\n"), ERR_EXPECT);
     CHECK_ERR(request(POST "Expect: 100-continue\r\nExpect: 100-continue\r\n\r\n"), ERR_EXPECT);
+}
+
+TEST(another_version_is_told_from_garbage)
+{
+    static const char *const others[] = {
+        "GET / HTTP/2.0\r\nHost: h\r\n\r\n", "GET / HTTP/3.0\r\n", "GET / HTTP/0.9\r\n", "GET / HTTP/1.2\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    };
+    for (size_t i = 0; i < HZ_LEN(others); i++) {
+        CHECK_ERR(request(others[i]), ERR_HTTP_VERSION);
+        CHECK(fail.text[0] != '\0');
+    }
+    CHECK_ERR(request("GET / HTTP/2.0\r"), ERR_AGAIN);
+    struct http_head head;
+    CHECK_ERR(parse_response(STR("HTTP/2.0 200 OK\r\n\r\n"), false, &head), ERR_BAD_HTTP);
 }
 
 TEST(flags_follow_version_and_connection)
@@ -293,7 +309,8 @@ TEST(what_is_written_parses_back)
 }
 
 RUN_TESTS(T(a_request_is_taken_apart), T(good_requests_pass), T(ambiguous_requests_are_refused),
-          T(what_is_clear_but_not_offered_has_its_own_error), T(flags_follow_version_and_connection),
+          T(what_is_clear_but_not_offered_has_its_own_error), T(another_version_is_told_from_garbage),
+          T(flags_follow_version_and_connection),
           T(limits_hold_for_whole_and_partial_heads), T(responses_are_framed_by_status_and_headers),
           T(ambiguous_responses_are_refused), T(control_characters_are_found_at_every_offset_of_a_value),
           T(what_is_written_parses_back))
