@@ -80,23 +80,17 @@ static enum err send_request(struct task *t, struct http_exchange *x)
     return err ? stream_failed(x, err, "") : OK;
 }
 
-static enum err start_fresh(struct task *t, struct http_exchange *x)
-{
-    struct origin *o = pool_origin(x->client, &x->send.origin);
-    x->is_reused = false;
-    enum err err = pool_connect(t, o, x->send.connect_deadline_ns, &x->connection, x->detail);
-    return err ? err : send_request(t, x);
-}
-
 enum err http_exchange_start(struct task *t, struct http_client *c, struct http_exchange *x,
                              const struct http_send *send)
 {
     *x = (struct http_exchange) { .client = c, .send = *send };
-    x->connection = pool_take(pool_origin(c, &send->origin));
+    struct origin *o = pool_origin(c, &send->origin);
+    x->connection = pool_take(o);
+    x->is_reused = x->connection != NULL;
+    enum err err = OK;
     if (!x->connection)
-        return start_fresh(t, x);
-    x->is_reused = true;
-    return send_request(t, x);
+        err = pool_connect(t, o, send->connect_deadline_ns, &x->connection, x->detail);
+    return err ? err : send_request(t, x);
 }
 
 /* ---- the head of the answer ---- */
@@ -189,18 +183,11 @@ static enum err read_head(struct task *t, struct http_exchange *x, int64_t deadl
     }
 }
 
+/* A kept connection that ends now may only have been old. But nothing tells that from a server that
+ * has worked on the request, and a POST may not go out twice unseen (RFC 9110 §9.2.2). */
 enum err http_exchange_head(struct task *t, struct http_exchange *x, int64_t deadline_ns)
 {
     enum err err = read_head(t, x, deadline_ns);
-    bool is_stale = x->is_reused && (err == ERR_CLOSED || err == ERR_IO) &&
-                    loop_now_ns(x->client->loop) < x->send.connect_deadline_ns;
-    if (is_stale) {
-        pool_close(x->connection);
-        x->connection = NULL;
-        err = start_fresh(t, x);
-        if (!err)
-            err = read_head(t, x, deadline_ns);
-    }
     if (err == ERR_CLOSED || err == ERR_IO)
         return stream_failed(x, err, "the connection was closed before an answer");
     return err;

@@ -49,7 +49,7 @@ struct http_send {
 struct http_exchange {
     struct http_client *client;
     struct http_connection *connection;
-    struct http_send send; /* the request, in case it must be sent again */
+    struct http_send send;
     struct http_head head; /* of the answer; text lives until http_exchange_end */
     bool is_reused;        /* over a kept connection */
     bool is_body_done;
@@ -57,11 +57,9 @@ struct http_exchange {
     char detail[160]; /* of a failure, for people */
 };
 
-/* Connects or takes a kept connection, sends. A kept connection that turns out to be closed before
- * any byte of an answer came is replaced by a fresh one, once; that may be found out only while
- * waiting for the answer, so what `send` points to must live until http_exchange_head has
- * returned (the struct itself need not) and must not lie in the loop's scratch. Call
- * http_exchange_end also after a failure. */
+/* Takes a kept connection that is not known to be closed, or connects; sends once. What `send` points
+ * to must live until http_exchange_head has returned (the struct itself need not) and must not lie
+ * in the loop's scratch. Call http_exchange_end also after a failure. */
 enum err http_exchange_start(struct task *t, struct http_client *c, struct http_exchange *x,
                              const struct http_send *send) HZ_MUST_USE;
 /* The answer's head (1xx are skipped). */

@@ -224,10 +224,14 @@ void pool_keep(struct http_connection *conn)
 
 struct http_connection *pool_take(struct origin *o)
 {
-    struct http_connection *conn = o->newest;
-    if (conn)
+    while (o->newest) {
+        struct http_connection *conn = o->newest;
         unlink_kept(conn);
-    return conn;
+        if (!stream_has_lost_peer(&conn->stream))
+            return conn;
+        pool_close(conn);
+    }
+    return NULL;
 }
 
 void http_client_drop_idle(struct http_client *c)

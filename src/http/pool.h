@@ -55,7 +55,7 @@ struct http_client {
 };
 
 struct origin *pool_origin(struct http_client *c, const struct http_origin *wanted);
-/* A kept connection, or NULL. */
+/* A kept connection that nobody has closed, as far as this machine knows, or NULL. */
 struct http_connection *pool_take(struct origin *o);
 /* ERR_DNS, ERR_UPSTREAM_CONNECT, ERR_TLS, stops. */
 enum err pool_connect(struct task *t, struct origin *o, int64_t deadline_ns,

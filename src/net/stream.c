@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -137,6 +138,12 @@ void stream_close(struct stream *s)
     loop_unwatch(s->loop, &s->watch);
     close(s->watch.fd);
     *s = (struct stream) { 0 };
+}
+
+bool stream_has_lost_peer(const struct stream *s)
+{
+    struct pollfd ask = { .fd = s->watch.fd, .events = POLLRDHUP };
+    return s->is_peer_gone || poll(&ask, 1, 0) > 0;
 }
 
 void stream_finish(struct stream *s)

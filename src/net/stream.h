@@ -43,6 +43,8 @@ enum err stream_connect(struct task *t, struct stream *s, const struct address *
                         int64_t deadline_ns) HZ_MUST_USE;
 /* Nobody may be waiting in it. Accepts a zeroed or closed stream. */
 void stream_close(struct stream *s);
+/* Has the peer closed its sending side? Asks the kernel: the loop may not have heard of it yet. */
+bool stream_has_lost_peer(const struct stream *s);
 /* Says that nothing more will be written (close_notify, FIN); reading goes on. Never waits. */
 void stream_finish(struct stream *s);
 /* Why the last call failed with `err`, for people. At once, before the next wait. */
