@@ -14,6 +14,7 @@
  *
  * Each way it fails:
  *   nothing fits the request, or all cool down    an error, nothing was sent, no row
+ *   its row could be written nowhere              503, nothing was sent
  *   an attempt fails before content               the next deployment of the plan; when there is no
  *                                                 other, the same again after 1, 2, 4 s
  *   the provider refuses the request itself       its error, normalised; no other deployment is asked
@@ -275,6 +276,10 @@ enum err call_run(struct task *t, struct call *c)
     enum err err = make_plan(c);
     if (err)
         return err;
+    if (!ledger_can_record(g->ledger)) {
+        c->retry_after_ms = LEDGER_RETRY_MS;
+        return error_set(c, ERR_STORE, STR("the call could not be recorded, so it was not made"));
+    }
     c->deadline_ns = c->started_ns + total_ms(c) * NS_PER_MS;
     series_add(g->in_flight, 1);
     struct attempt *a = arena_alloc(&c->http->arena, sizeof(*a));

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/planted.h"
 
-enum { LOOPS_MAX = 128, RETRY_FIRST_MS = 50, RETRY_LAST_MS = 2000, SUCCESSOR_CHECK_MS = 250 };
+enum { LOOPS_MAX = 128, RETRY_FIRST_MS = 50, SUCCESSOR_CHECK_MS = 250 };
 enum { REGAIN_MS = 10 };
 
 struct list {
@@ -29,6 +29,7 @@ struct committer {
     pthread_t thread;
     bool is_started;
     _Atomic bool is_healthy;
+    _Atomic bool is_full; /* the last rows that were set aside found no place either */
     _Atomic int64_t wait_ns; /* of what the last batch left behind */
     struct outbox outboxes[LOOPS_MAX]; /* by the loop's index */
 
@@ -199,6 +200,7 @@ static void be_down(struct committer *c, int64_t retry_in_ms)
     c->down_since_ns = clock_mono_ns();
     c->retry_ms = RETRY_FIRST_MS;
     c->retry_ns = c->down_since_ns + retry_in_ms * NS_PER_MS;
+    atomic_store(&c->is_full, false);
     atomic_store(&c->is_healthy, false);
     atomic_store(&c->wait_ns, 0); /* what waits for the database goes to the spool */
 }
@@ -329,7 +331,7 @@ static void come_back(struct committer *c)
         err = write_backlog(c);
     if (err) {
         series_add(c->failures, 1);
-        c->retry_ms = HZ_MIN(c->retry_ms * 2, RETRY_LAST_MS);
+        c->retry_ms = HZ_MIN(c->retry_ms * 2, LEDGER_RETRY_MS);
         c->retry_ns = clock_mono_ns() + c->retry_ms * NS_PER_MS;
         return;
     }
@@ -368,6 +370,7 @@ static void set_aside(struct committer *c)
         return;
     bool is_kept = c->options.spools_when_down &&
                    spool_add(c->options.spool, c->options.names, c->backlog.first) == OK;
+    atomic_store(&c->is_full, !is_kept);
     if (is_kept || HZ_PLANTED(ANSWER_WITHOUT_SPOOL)) {
         struct list all = list_take(&c->backlog);
         answer(c, all.first, OK);
@@ -586,4 +589,9 @@ bool committer_is_healthy(const struct committer *c)
 int64_t committer_wait_ns(const struct committer *c)
 {
     return atomic_load_explicit(&c->wait_ns, memory_order_relaxed);
+}
+
+bool committer_can_record(const struct committer *c)
+{
+    return atomic_load(&c->is_healthy) || !atomic_load(&c->is_full);
 }

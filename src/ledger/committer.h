@@ -35,6 +35,8 @@ bool committer_stop(struct committer *c);
  * looks for them. */
 void committer_destroy(struct committer *c);
 bool committer_is_healthy(const struct committer *c);
+/* See ledger_can_record. */
+bool committer_can_record(const struct committer *c);
 /* See ledger_wait_ns. */
 int64_t committer_wait_ns(const struct committer *c);
 /* See ledger_attach. */

@@ -304,6 +304,11 @@ int64_t ledger_wait_ns(const struct ledger *l)
     return committer_wait_ns(l->committer);
 }
 
+bool ledger_can_record(const struct ledger *l)
+{
+    return committer_can_record(l->committer);
+}
+
 bool ledger_is_healthy(struct ledger *l)
 {
     return committer_is_healthy(l->committer);

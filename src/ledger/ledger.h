@@ -22,6 +22,8 @@
 
 struct ledger;
 
+enum { LEDGER_RETRY_MS = 2000 }; /* how long after a failure at most the store is tried again */
+
 struct ledger_options {
     struct str store_url;
     struct str spool_path;  /* SQLite file that takes settles while the database is away */
@@ -112,6 +114,9 @@ struct ledger_slot *ledger_slot_take(struct ledger *l, const struct transfer *ro
 void ledger_slot_release(struct ledger *l, struct ledger_slot *slot);
 
 bool ledger_is_healthy(struct ledger *l); /* the last commit reached the database */
+/* False while the last rows found a place neither in the database nor in the spool: what is paid for
+ * now would be in memory alone. Both are tried again, at least every LEDGER_RETRY_MS. Any thread. */
+bool ledger_can_record(const struct ledger *l);
 /* How long rows have waited that did not fit into the last transaction: 0 while each takes all that
  * there is, however slow the disk. Any thread. */
 int64_t ledger_wait_ns(const struct ledger *l);
