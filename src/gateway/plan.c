@@ -199,6 +199,23 @@ static void put_legacy_first(struct plan *plan)
         plan->first = plan->list[0];
 }
 
+/* Who takes the caller's prefill is known where it is declared; if nobody declares it, all are asked. */
+static void keep_prefill(struct plan *plan)
+{
+    const struct deployment *takers[PLAN_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < plan->len; i++) {
+        if (plan->list[i]->caps.accepts_prefill)
+            takers[n++] = plan->list[i];
+    }
+    if (n == 0)
+        return;
+    memcpy(plan->list, takers, n * sizeof(takers[0]));
+    plan->len = n;
+    if (!plan->first->caps.accepts_prefill)
+        plan->first = plan->list[0];
+}
+
 enum err plan_make(struct call *c, struct plan *out)
 {
     const struct config *config = c->setup->config;
@@ -226,6 +243,8 @@ enum err plan_make(struct call *c, struct plan *out)
         add_deployments(c, models->list[i], out, &why);
     if (is_auto && config->fallback.lead == LEAD_LEGACY)
         put_legacy_first(out);
+    if (c->request.has_prefill)
+        keep_prefill(out);
     if (!out->first)
         return fail_set(&c->fail, why.err ? why.err : ERR_NO_MODEL, "%s",
                         why.err ? why.text : "no deployment serves this model");

@@ -32,6 +32,7 @@ struct llm_request {
     bool wants_usage; /* stream_options.include_usage */
     bool has_tools;
     bool has_images;
+    bool has_prefill; /* the last message is an assistant's: the caller wants it continued */
     bool wants_json_object;
     bool wants_json_schema;
     bool wants_base64;      /* embeddings: encoding_format base64 */

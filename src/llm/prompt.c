@@ -130,6 +130,7 @@ static enum err check_message(struct checking *c, struct str message)
     }
     if (str_is(role, "\"user\""))
         c->facts.asked = content;
+    c->facts.has_prefill = str_is(role, "\"assistant\"");
     if (!err && !role.at)
         return refuse_member(c, "role", "is required: one of " ROLES_ALLOWED);
     return err;

@@ -9,6 +9,7 @@ enum { PROMPT_INPUTS_MAX = 2048 };
 
 struct prompt_facts {
     bool has_images;
+    bool has_prefill;    /* the last message is an assistant's */
     int64_t media;       /* parts that are not text: images, sound, files */
     int64_t image_bytes; /* of images within the request: not text either */
     struct str asked;    /* raw content of the last user message */

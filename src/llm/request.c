@@ -38,6 +38,7 @@ static enum err read_messages(struct reading *in, struct str value)
     r->messages = value;
     r->asked = facts.asked;
     r->has_images = facts.has_images;
+    r->has_prefill = facts.has_prefill;
     r->media = facts.media;
     r->image_bytes = facts.image_bytes;
     return err;

@@ -170,7 +170,8 @@ def add_models(models):
         models.add(f"late-in-time{suffix(mode)}", "stall=0,stall_ms=300,tokens=60", to=["good"])
         models.add(f"filter-prompt{suffix(mode)}", "content_filter=prompt", to=["good"])
         models.add(f"filter-answer{suffix(mode)}", "content_filter=answer", to=["good"])
-        models.add(f"prefill-503{suffix(mode)}", "status=503", to=["no-prefill"])
+        models.add(f"prefill-503{suffix(mode)}", "status=503", to=["no-prefill"], deployment={"prefill": True})
+        models.add(f"prefill-declared{suffix(mode)}", "tokens=60", to=["continues"])
         for to in ("larger", "undeclared", "equal"):
             chain = ["context-equal"] + ([f"context-{to}"] if to != "equal" else [])
             models.add(f"too-long-{to}{suffix(mode)}", "context_length", to=chain, context_tokens=8000)
@@ -178,7 +179,8 @@ def add_models(models):
         models.add(f"break-{name}", words, "hasty" if name == "stall" else "patient", ["good"])
     models.add("prefill-cut", "cut=40,tokens=60", to=["no-prefill"])
     models.add("no-done", "no_done,tokens=60", to=["good"])
-    models.add("no-prefill", "status=400", deployment={"prefill": True})
+    models.add("no-prefill", "tokens=60+prefill=refuse", deployment={"prefill": True})
+    models.add("continues", "tokens=60+prefill=continue", deployment={"prefill": True})
     models.add("context-equal", "tokens=60", context_tokens=8000)
     models.add("context-larger", "tokens=60", context_tokens=32000)
     models.add("context-undeclared", "tokens=60")
@@ -414,6 +416,14 @@ def test_a_fallback_that_rejects_the_callers_prefill_ends_in_its_error(world, mo
     rows = rows_of(world.server, asked)
     assert [(row["status"], row["http_status"], row["amount_nusd"]) for row in rows] == \
         [(FAILED, 503, 0), (FAILED, 400, 0)]
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_the_callers_prefill_goes_to_those_that_declare_it(world, mode):
+    asked = ask(world, f"prefill-declared{suffix(mode)}", mode, more=[{"role": "assistant", "content": "Simulated"}])
+    assert asked.reply.status == 200 and asked.reply.text.startswith(" answer to"), asked.reply
+    assert models_asked(world.sim, asked) == ["continues"]
+    assert "x-huntaze-fallback-reason" not in asked.reply.headers
 
 
 # ---- the request itself ----

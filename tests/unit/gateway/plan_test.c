@@ -202,6 +202,33 @@ TEST(an_open_breaker_is_planned_around_until_its_probe)
     close_all();
 }
 
+static void declare_prefill(const char *model)
+{
+    const struct deployment *d = config_find_model(setup.config, str_of(model))->deployments[0];
+    ((struct deployment *)&setup.config->deployments[d->index])->caps.accepts_prefill = true;
+}
+
+TEST(a_prefill_goes_to_those_that_declare_it_or_to_all)
+{
+    open_with(yaml);
+    struct call *c = MEM_NEW(struct call);
+    struct plan plan;
+    c->request.model = STR("r1");
+    c->request.has_prefill = true;
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "r1 gpt mistral");
+    declare_prefill("gpt");
+    declare_prefill("phi");
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "gpt phi");
+    CHECK_STR(plan.first->name, "gpt"); /* nobody was passed over */
+    c->request.has_prefill = false;
+    CHECK_OK(plan_for(c, &plan));
+    check_order(&plan, "r1 gpt mistral");
+    mem_free(c);
+    close_all();
+}
+
 TEST(weights_decide_who_leads_and_the_others_follow)
 {
     open_with(yaml);
@@ -223,5 +250,5 @@ TEST(weights_decide_who_leads_and_the_others_follow)
 RUN_TESTS(T(the_first_route_that_matches_decides), T(an_explicit_model_pins_and_keeps_its_fallbacks),
           T(embeddings_never_change_their_model),
           T(a_cooling_deployment_is_left_out_until_its_time_has_come),
-          T(an_open_breaker_is_planned_around_until_its_probe),
+          T(an_open_breaker_is_planned_around_until_its_probe), T(a_prefill_goes_to_those_that_declare_it_or_to_all),
           T(weights_decide_who_leads_and_the_others_follow))

@@ -49,6 +49,27 @@ TEST(absent_and_null_fields_take_their_defaults)
     fixture_fini(&f);
 }
 
+TEST(a_prefill_is_an_assistants_message_at_the_end)
+{
+    static const struct {
+        const char *messages;
+        bool has_prefill;
+    } cases[] = {
+        { "{\"role\":\"user\",\"content\":\"hi\"}", false },
+        { "{\"role\":\"user\",\"content\":\"hi\"},{\"content\":\"So\",\"role\":\"assistant\"}", true },
+        { "{\"role\":\"assistant\",\"content\":\"So\"},{\"role\":\"user\",\"content\":\"hi\"}", false },
+    };
+    for (size_t i = 0; i < HZ_LEN(cases); i++) {
+        static struct fixture f;
+        static char body[256];
+        fixture_init(&f, DIALECT_OPENAI);
+        snprintf(body, sizeof(body), "{\"messages\":[%s]}", cases[i].messages);
+        CHECK_OK(fixture_read(&f, LLM_CHAT, body));
+        CHECK_EQ(f.request.has_prefill, cases[i].has_prefill);
+        fixture_fini(&f);
+    }
+}
+
 TEST(wrong_types_name_the_field_and_what_is_allowed)
 {
     static const struct {
@@ -213,7 +234,7 @@ TEST(the_bound_of_the_input_holds_for_any_tokenizer_and_image)
 }
 
 RUN_TESTS(T(the_bound_of_the_input_holds_for_any_tokenizer_and_image), T(everything_the_gateway_needs_is_read_in_one_pass),
-          T(absent_and_null_fields_take_their_defaults),
+          T(absent_and_null_fields_take_their_defaults), T(a_prefill_is_an_assistants_message_at_the_end),
           T(wrong_types_name_the_field_and_what_is_allowed), T(messages_are_checked_member_by_member),
           T(an_assistant_turn_of_tool_calls_alone_is_a_prompt),
           T(embedding_inputs_of_all_four_forms_are_taken_and_counted),
