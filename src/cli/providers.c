@@ -228,6 +228,8 @@ static enum err call_all(struct trials *all, struct config *config, struct fail 
     err = start_simulator(all, config, fail);
     if (!err)
         err = resolver_create(all->loop, &resolver);
+    if (!err)
+        err = resolver_set_servers(resolver, config->net.dns_servers);
     if (!err) {
         struct http_client_options options = { .resolver = resolver };
         all->client = http_client_create(all->loop, &options);

@@ -87,6 +87,9 @@ struct config {
         bool spools_when_down; /* ledger.on_store_down: spool (else refuse) */
     } ledger;
     struct {
+        struct str dns_servers; /* "address:port,..."; empty: the system's */
+    } net;
+    struct {
         struct str url; /* empty: in memory */
     } redis;
     struct {

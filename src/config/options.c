@@ -60,6 +60,10 @@ static const struct field options[] = {
     { "ledger.on_store_down", FIELD_SWITCH, AT(ledger.spools_when_down), .choices = "refuse, spool",
       .preset = "spool", .help = "While the database is away: spool rows and go on, or refuse calls." },
 
+    { "net.dns_servers", FIELD_TEXT, AT(net.dns_servers),
+      .help = "Name servers to ask for providers' addresses, as address:port, parted by commas; "
+              "empty: those of /etc/resolv.conf." },
+
     { "redis.url", FIELD_TEXT, AT(redis.url), .alias = "REDIS_URL", .marks = FIELD_URL_PASSWORD,
       .help = "redis:// or rediss:// address. Checked, but nothing uses Redis in this release." },
 

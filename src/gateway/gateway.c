@@ -13,6 +13,9 @@ static enum err loop_init(struct gateway_loop *gl, struct gateway *g, struct loo
     enum err err = resolver_create(l, &gl->resolver);
     if (err)
         return fail_set(fail, err, "the name resolver cannot start");
+    err = resolver_set_servers(gl->resolver, gl->setup->config->net.dns_servers);
+    if (err)
+        return fail_set(fail, err, "net.dns_servers: not a list of address:port");
     struct http_client_options options = { .resolver = gl->resolver };
     gl->client = http_client_create(l, &options);
     err = key_view_load(&gl->keys, g);

@@ -170,9 +170,14 @@ void resolver_destroy(struct resolver *r)
     mem_free(r);
 }
 
-enum err resolver_set_servers(struct resolver *r, const char *servers)
+enum err resolver_set_servers(struct resolver *r, struct str servers)
 {
-    return ares_set_servers_ports_csv(r->channel, servers) == ARES_SUCCESS ? OK : ERR_DNS;
+    if (servers.len == 0)
+        return OK;
+    char *text = str_dup(servers);
+    int status = ares_set_servers_ports_csv(r->channel, text);
+    mem_free(text);
+    return status == ARES_SUCCESS ? OK : ERR_DNS;
 }
 
 /* ---- cache ---- */

@@ -23,8 +23,8 @@ struct dns_answer {
 struct resolver;
 enum err resolver_create(struct loop *l, struct resolver **out) HZ_MUST_USE;
 void resolver_destroy(struct resolver *r);
-/* "address:port,..." instead of the system's name servers. */
-enum err resolver_set_servers(struct resolver *r, const char *servers) HZ_MUST_USE;
+/* "address:port,..." instead of the system's name servers; empty: these stay. */
+enum err resolver_set_servers(struct resolver *r, struct str servers) HZ_MUST_USE;
 enum err dns_lookup(struct task *t, struct resolver *r, struct str host, int port,
                     struct dns_answer *out, int64_t deadline_ns) HZ_MUST_USE;
 

@@ -552,7 +552,7 @@ static void tries_both_addresses(struct task *t, void *arg)
 {
     (void)arg;
     name_server_open(&names);
-    CHECK_OK(resolver_set_servers(resolver, names.address));
+    CHECK_OK(resolver_set_servers(resolver, str_of(names.address)));
 
     /* Nobody listens at the first address: refused, and on to the second at once. */
     int64_t began_ns = loop_now_ns(test_loop);

@@ -15,7 +15,7 @@ static void resolves(struct task *t, void *arg)
     task_fn *check = *(task_fn **)arg;
     name_server_open(&server);
     CHECK_OK(resolver_create(test_loop, &resolver));
-    CHECK_OK(resolver_set_servers(resolver, server.address));
+    CHECK_OK(resolver_set_servers(resolver, str_of(server.address)));
     check(t, NULL);
     resolver_destroy(resolver);
     name_server_close(&server);
