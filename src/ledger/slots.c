@@ -55,6 +55,8 @@ struct slots {
     size_t free_len;
     int64_t *operations; /* by slot; 0: free */
     int32_t *attempts;
+    uint32_t *chains; /* slots in use by the hash of their operation: slot + 1, or 0 */
+    uint32_t *nexts;  /* by slot: the next one of its chain, likewise */
 };
 
 /* FNV-1a over words: only has to see torn writes. */
@@ -277,6 +279,8 @@ enum err slots_reset(struct slots *s, struct fail *fail)
     s->free = mem_alloc(s->count * sizeof(*s->free));
     s->operations = mem_zalloc(s->count * sizeof(*s->operations));
     s->attempts = mem_zalloc(s->count * sizeof(*s->attempts));
+    s->chains = mem_zalloc(s->count * sizeof(*s->chains));
+    s->nexts = mem_zalloc(s->count * sizeof(*s->nexts));
     for (s->free_len = 0; s->free_len < s->count; s->free_len++)
         s->free[s->free_len] = (uint32_t)(s->count - 1 - s->free_len);
     return OK;
@@ -296,11 +300,27 @@ void slots_close(struct slots *s)
     mem_free(s->free);
     mem_free(s->operations);
     mem_free(s->attempts);
+    mem_free(s->chains);
+    mem_free(s->nexts);
     mem_free(s->path);
     mem_free(s);
 }
 
 /* ---- in use ---- */
+
+static uint32_t *chain_of(struct slots *s, int64_t operation_id)
+{
+    return &s->chains[((uint64_t)operation_id * 0x9E3779B97F4A7C15u >> 32) % s->count];
+}
+
+static void occupy(struct slots *s, uint32_t i, const struct transfer *row)
+{
+    uint32_t *chain = chain_of(s, row->operation_id);
+    s->operations[i] = row->operation_id;
+    s->attempts[i] = row->attempt;
+    s->nexts[i] = *chain;
+    *chain = i + 1;
+}
 
 struct ledger_slot *slots_take(struct slots *s, const struct transfer *row)
 {
@@ -308,8 +328,7 @@ struct ledger_slot *slots_take(struct slots *s, const struct transfer *row)
     pthread_mutex_lock(&s->lock);
     if (s->free_len) {
         uint32_t i = s->free[--s->free_len];
-        s->operations[i] = row->operation_id;
-        s->attempts[i] = row->attempt;
+        occupy(s, i, row);
         slot = &s->all[i];
     }
     pthread_mutex_unlock(&s->lock);
@@ -325,6 +344,10 @@ struct ledger_slot *slots_take(struct slots *s, const struct transfer *row)
 
 static void release(struct slots *s, uint32_t i)
 {
+    uint32_t *place = chain_of(s, s->operations[i]);
+    while (*place != i + 1)
+        place = &s->nexts[*place - 1];
+    *place = s->nexts[i];
     atomic_store_explicit(&s->all[i].state, SLOT_FREE, memory_order_release);
     s->operations[i] = 0;
     s->free[s->free_len++] = i;
@@ -344,9 +367,10 @@ void slots_release(struct slots *s, struct ledger_slot *slot)
 void slots_release_attempt(struct slots *s, int64_t operation_id, int32_t attempt)
 {
     pthread_mutex_lock(&s->lock);
-    for (uint32_t i = 0; i < s->count; i++) {
-        if (s->operations[i] == operation_id && s->attempts[i] == attempt)
-            release(s, i);
+    for (uint32_t i = *chain_of(s, operation_id), next; i; i = next) {
+        next = s->nexts[i - 1];
+        if (s->operations[i - 1] == operation_id && s->attempts[i - 1] == attempt)
+            release(s, i - 1);
     }
     pthread_mutex_unlock(&s->lock);
 }
