@@ -1,5 +1,4 @@
 #include "base/clock.h"
-#include "base/mem.h"
 #include "gateway/internal.h"
 #include "ledger/price.h"
 
@@ -208,67 +207,23 @@ void settle_note(struct attempt *a, enum outcome outcome)
 
 /* ---- durable ---- */
 
-/* Rows and slots of a call that does not wait for them. */
-struct later {
-    struct ledger *ledger;
-    struct log_ctx log;
-    size_t len;
-    struct ledger_slot *slots[ATTEMPTS_MAX];
-    struct transfer rows[ATTEMPTS_MAX];
-    char correlation[];
-};
-
-static enum err settle_rows(struct task *t, struct ledger *ledger, const struct log_ctx *log,
-                            const struct transfer *rows, struct ledger_slot **slots, size_t len)
-{
-    enum err err = ledger_settle(t, ledger, rows, len);
-    if (err) {
-        /* The slots stay: after a restart these attempts are unknown, never forgotten. */
-        log_error(log, "settle_failed", LOG_TEXT("error", err_name(err)), LOG_INT("rows", len));
-        return err;
-    }
-    for (size_t i = 0; i < len; i++)
-        ledger_slot_release(ledger, slots[i]);
-    return OK;
-}
-
-static void settle_later(struct task *t, void *arg)
-{
-    struct later *later = arg;
-    task_shield(t, SETTLE_MS);
-    enum err err = settle_rows(t, later->ledger, &later->log, later->rows, later->slots, later->len);
-    (void)err; /* logged; nobody waits for it */
-    mem_free(later);
-}
-
-static void post_later(struct call *c)
-{
-    struct str correlation = c->log.correlation_id;
-    struct later *later = mem_alloc(sizeof(*later) + correlation.len);
-    memcpy(later->correlation, correlation.at, correlation.len);
-    later->ledger = c->gateway->gateway->ledger;
-    later->log.correlation_id = str_make(later->correlation, correlation.len);
-    later->len = c->rows_len;
-    memcpy(later->slots, c->slots, c->rows_len * sizeof(c->slots[0]));
-    memcpy(later->rows, c->rows, c->rows_len * sizeof(c->rows[0]));
-    for (size_t i = 0; i < later->len; i++) {
-        if (later->rows[i].correlation_id.at)
-            later->rows[i].correlation_id = later->log.correlation_id;
-    }
-    task_spawn(c->gateway->loop, "settle", settle_later, later);
-}
-
 enum err settle_all(struct task *t, struct call *c)
 {
+    struct ledger *ledger = c->gateway->gateway->ledger;
     if (c->rows_len == 0)
         return OK;
     if (!c->setup->config->ledger.wait) {
-        post_later(c);
+        ledger_post(ledger, c->rows, c->rows_len);
         return OK;
     }
     task_set_stage(t, "settle");
     task_shield(t, SETTLE_MS);
-    enum err err = settle_rows(t, c->gateway->gateway->ledger, &c->log, c->rows, c->slots, c->rows_len);
+    enum err err = ledger_settle(t, ledger, c->rows, c->rows_len);
+    /* After an error the slots stay: after a restart these attempts are unknown, never forgotten. */
+    if (err)
+        log_error(&c->log, "settle_failed", LOG_TEXT("error", err_name(err)), LOG_INT("rows", c->rows_len));
+    for (size_t i = 0; i < c->rows_len && !err; i++)
+        ledger_slot_release(ledger, c->slots[i]);
     task_unshield(t);
     return err;
 }

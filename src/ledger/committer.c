@@ -12,6 +12,7 @@
 
 enum { LOOPS_MAX = 128, RETRY_FIRST_MS = 50, SUCCESSOR_CHECK_MS = 250 };
 enum { REGAIN_MS = 10 };
+enum { POSTED_MS = 10, POSTED_ROWS = BATCH_ROWS_MAX / 2 }; /* what nobody waits for gathers */
 
 struct list {
     struct record *first, *last;
@@ -36,6 +37,8 @@ struct committer {
     pthread_mutex_t lock; /* of those below */
     pthread_cond_t has_work;
     struct list queue;
+    size_t posted;   /* what of it nobody waits for */
+    bool is_hurried; /* somebody waits for something, or enough has gathered */
     bool is_asleep;
     bool is_closing;
     bool is_recovery_asked;
@@ -81,11 +84,17 @@ static void unlock_and_wake(struct committer *c)
         pthread_cond_signal(&c->has_work);
 }
 
-static void enqueue(struct committer *c, struct list list)
+static void enqueue(struct committer *c, struct list list, bool is_awaited)
 {
     pthread_mutex_lock(&c->lock);
+    bool is_first = !c->queue.first;
     list_add(&c->queue, list.first, list.last);
-    unlock_and_wake(c);
+    c->posted += !is_awaited;
+    c->is_hurried |= is_awaited || c->posted >= POSTED_ROWS;
+    if (is_first || c->is_hurried)
+        unlock_and_wake(c);
+    else
+        pthread_mutex_unlock(&c->lock);
 }
 
 /* A thread that wakes at the first row of a turn would commit that one while the others come. */
@@ -93,7 +102,7 @@ static void empty_outbox(void *arg)
 {
     struct outbox *box = arg;
     if (box->list.first)
-        enqueue(box->committer, list_take(&box->list));
+        enqueue(box->committer, list_take(&box->list), true);
 }
 
 void committer_attach(struct committer *c, struct loop *loop)
@@ -112,7 +121,7 @@ void committer_hand_over(struct committer *c, struct record *first)
     if (box && box->loop == first->loop)
         list_add(&box->list, first, first);
     else
-        enqueue(c, (struct list) { first, first });
+        enqueue(c, (struct list) { first, first }, first->loop != NULL);
 }
 
 enum err committer_settle(struct task *t, struct committer *c, struct record *first)
@@ -446,14 +455,17 @@ static int64_t wake_at_ns(const struct committer *c)
 static bool gather(struct committer *c)
 {
     int64_t until_ns = wake_at_ns(c);
-    struct timespec until = { .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
     pthread_mutex_lock(&c->lock);
-    while (!c->queue.first && !c->is_closing && !c->is_recovery_asked && c->asked_fd < 0) {
+    while (!c->is_hurried) {
+        if (c->queue.first)
+            until_ns = c->queue.first->handed_ns + POSTED_MS * NS_PER_MS;
+        struct timespec until = { .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
         c->is_asleep = true;
         if (pthread_cond_timedwait(&c->has_work, &c->lock, &until) != 0)
             break;
     }
-    c->is_asleep = false;
+    c->is_asleep = c->is_hurried = false;
+    c->posted = 0;
     struct list fresh = list_take(&c->queue);
     bool is_closing = c->is_closing;
     int asked_fd = c->asked_fd;
@@ -536,9 +548,8 @@ bool committer_stop(struct committer *c)
         empty_outbox(&c->outboxes[i]);
     if (c->is_started) {
         pthread_mutex_lock(&c->lock);
-        c->is_closing = true;
-        pthread_mutex_unlock(&c->lock);
-        pthread_cond_signal(&c->has_work);
+        c->is_closing = c->is_hurried = true;
+        unlock_and_wake(c);
         pthread_join(c->thread, NULL);
         c->is_started = false;
     }
@@ -571,13 +582,14 @@ void committer_yield(struct committer *c, int fd, unsigned node)
     handover_close(c->asked_fd, false); /* it died before it had an answer */
     c->asked_fd = fd;
     c->asked_node = node;
+    c->is_hurried = true;
     unlock_and_wake(c);
 }
 
 void committer_recover(struct committer *c)
 {
     pthread_mutex_lock(&c->lock);
-    c->is_recovery_asked = true;
+    c->is_recovery_asked = c->is_hurried = true;
     unlock_and_wake(c);
 }
 

@@ -172,6 +172,36 @@ TEST(slots_of_rows_that_nobody_waits_for_are_released_when_they_are_durable)
     CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 21);
 }
 
+enum { POSTED = 600 };
+
+/* No settle hurries them, and their slots come back only when they are durable. */
+static void post_and_look(struct task *t, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < POSTED; i++) {
+        struct transfer row = row_of(i + 1);
+        CHECK(ledger_slot_take(ledger, &row));
+        ledger_post(ledger, &row, 1);
+    }
+    for (int i = 0; i < POSTED; i++) {
+        struct transfer row = row_of(POSTED + i + 1);
+        while (!ledger_slot_take(ledger, &row))
+            CHECK_OK(task_yield(t));
+    }
+    loop_stop(task_loop(t));
+}
+
+TEST(rows_that_nobody_waits_for_become_durable_by_themselves)
+{
+    struct ledger_options options = options_of_test();
+    options.slots_count = POSTED;
+    open_with(&options);
+    run_task(post_and_look, NULL);
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer"), POSTED);
+    close_ledger();
+    drop_loop();
+}
+
 static void settle_again(struct task *t, void *arg)
 {
     (void)arg;
@@ -321,6 +351,7 @@ RUN_ON_BOTH(D(a_settled_row_can_be_read_back_whole), D(rows_are_durable_when_set
             D(giving_up_the_wait_leaves_the_row_to_the_committer),
             D(what_an_attached_loop_settles_in_one_turn_is_one_batch),
             D(slots_of_rows_that_nobody_waits_for_are_released_when_they_are_durable),
+            D(rows_that_nobody_waits_for_become_durable_by_themselves),
             D(a_replayed_row_stands_once_and_the_rest_of_its_batch_is_written),
             D(many_tasks_share_batches_and_each_row_stands_once),
             D(each_start_is_an_epoch_and_the_chain_goes_on), D(rollups_are_the_sums_of_the_rows),
