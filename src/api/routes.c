@@ -103,6 +103,16 @@ static enum err find_endpoint(struct api_request *r, struct buf *allow)
     return allow->len ? ERR_METHOD : ERR_NOT_FOUND;
 }
 
+bool api_is_vital(const struct http_head *head)
+{
+    struct str rest;
+    for (const struct endpoint *endpoint = endpoints; endpoint->method; endpoint++) {
+        if (!endpoint->scope && path_matches(endpoint, head->path, &rest))
+            return true;
+    }
+    return false;
+}
+
 static void refuse_path(struct task *t, struct api_request *r, enum err err, const struct buf *allow)
 {
     const struct http_head *head = &r->http->head;
@@ -278,6 +288,8 @@ void api_refuse(struct http_request *http, enum err err, const char *detail, str
     llm_error_write(body, &error, r.log.correlation_id);
     http->status = err_info(err)->status;
     count_request(&r, 0);
+    if (err == ERR_OVERLOAD) /* logged by the server, not one by one */
+        return;
     if (gateway_config(r.api->gateway_loop)->log.access)
         log_request(&r, 0);
 }

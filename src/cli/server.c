@@ -95,6 +95,11 @@ static enum err open_tls(struct server *s, struct fail *fail)
     return err;
 }
 
+static int64_t wait_for_ledger(void *ledger)
+{
+    return ledger_wait_ns(ledger);
+}
+
 static enum err open_servers(struct server *s, struct fail *fail)
 {
     const struct config *config = s->config;
@@ -111,6 +116,10 @@ static enum err open_servers(struct server *s, struct fail *fail)
             .handler = api_handle,
             .refuse = api_refuse,
             .arg = &s->apis[i],
+            .shed_delay_ms = config->server.shed_delay_ms,
+            .is_vital = api_is_vital,
+            .wait_behind = wait_for_ledger,
+            .wait_behind_arg = s->ledger,
             .tls = s->tls,
             .keep_alive_ms = config->server.keep_alive_ms,
             .head_timeout_ms = config->server.head_timeout_ms,

@@ -69,6 +69,7 @@ struct config {
         int64_t write_timeout_ms;
         int64_t max_connections;
         int64_t max_connections_per_address; /* 0 = no limit */
+        int64_t shed_delay_ms; /* 0 = never refuse for load */
         int64_t shutdown_ms; /* how long requests in flight may go on after a stop was asked */
         struct str tls_certificate; /* PEM files; empty: plain HTTP */
         struct str tls_key;

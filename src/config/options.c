@@ -36,6 +36,10 @@ static const struct field options[] = {
     { "server.max_connections_per_address", FIELD_INT, AT(server.max_connections_per_address),
       RANGE(0, 1000000), .preset = "0",
       .help = "The same for one address (IPv6: one /64); 0 means no limit, as behind a load balancer." },
+    { "server.shed_delay_ms", FIELD_INT, AT(server.shed_delay_ms), RANGE(0, 60000), .unit = "ms",
+      .preset = "25",
+      .help = "While what is ready waits longer than this for our own processor or ledger, a share of "
+              "the requests is answered 503; 0 never does that." },
     { "server.shutdown_ms", FIELD_INT, AT(server.shutdown_ms), RANGE(0, 3600000), .unit = "ms",
       .preset = "25000", .help = "How long requests in flight may go on after a stop was asked." },
     { "server.tls_certificate", FIELD_TEXT, AT(server.tls_certificate),

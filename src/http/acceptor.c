@@ -12,7 +12,7 @@
 
 enum {
     BACKLOG = 4096,
-    ACCEPTS_A_TURN = 64,
+    ACCEPTS_A_TURN = 256, /* as many as events: a flood shows as a wait of the loop */
     PAUSE_MS = 100,
     WARN_EVERY_MS = 1000,
 };

@@ -4,7 +4,12 @@
 #include "wire/chunked.h"
 
 /* A head with an ordinary chat request behind it comes in one read of this size. */
-enum { FIRST_READ_BYTES = 4096, CHUNKED_READ_BYTES = 16384, BODY_STEP_BYTES = 65536 };
+enum {
+    FIRST_READ_BYTES = 4096,
+    CHUNKED_READ_BYTES = 16384,
+    BODY_STEP_BYTES = 65536,
+    SKIP_BYTES_MAX = 1 << 20, /* reading more costs more than a new connection does */
+};
 
 /* By way of the scratch: a request that lives long, as a stream does, keeps no spare room. */
 static enum err read_into(struct task *t, struct http_connection_in *c, struct buf *out,
@@ -203,6 +208,42 @@ static enum err read_body(struct task *t, struct http_connection_in *c, struct r
     return err;
 }
 
+bool request_is_skippable(const struct request_in *in)
+{
+    const struct http_head *head = &in->request.head;
+    bool is_short = head->framing == FRAMING_LENGTH && head->content_length <= SKIP_BYTES_MAX;
+    /* Who waits for "100 Continue" may send the body all the same, or not. */
+    return head->framing == FRAMING_NONE ||
+           (is_short && (!head->expects_continue || in->behind.len));
+}
+
+enum err request_skip_body(struct task *t, struct http_connection_in *c, struct request_in *in)
+{
+    struct http_server *s = c->server;
+    int64_t deadline_ns = loop_now_ns(s->loop) + s->options.body_timeout_ms * NS_PER_MS;
+    size_t left = in->request.head.framing == FRAMING_LENGTH
+                      ? (size_t)in->request.head.content_length
+                      : 0;
+    size_t here = HZ_MIN(left, in->behind.len);
+    keep_ahead(c, str_skip(in->behind, here));
+    left -= here;
+    enum err err = OK;
+    while (!err && left) {
+        size_t got = 0, room = HZ_MIN(left, (size_t)LOOP_SCRATCH_BYTES);
+        err = stream_read(t, &c->stream, loop_scratch(s->loop), room, &got, deadline_ns);
+        left -= got;
+    }
+    return err;
+}
+
+static bool is_shed(struct http_server *s, const struct http_head *head)
+{
+    if (s->load.share == 0)
+        return false;
+    bool is_vital = s->options.is_vital && s->options.is_vital(head);
+    return !is_vital && load_refuses(&s->load);
+}
+
 enum err request_read(struct task *t, struct http_connection_in *c, struct request_in *in,
                       struct fail *fail)
 {
@@ -216,6 +257,9 @@ enum err request_read(struct task *t, struct http_connection_in *c, struct reque
         return err;
     c->is_new = false;
     in->request.started_ns = loop_now_ns(c->server->loop);
+    in->behind = str_skip(buf_str(&in->input), used);
+    if (is_shed(c->server, &in->request.head))
+        return ERR_OVERLOAD;
     task_set_stage(t, "reading a request's body");
-    return read_body(t, c, in, str_skip(buf_str(&in->input), used), fail);
+    return read_body(t, c, in, in->behind, fail);
 }

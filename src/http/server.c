@@ -14,6 +14,7 @@ enum {
     SPARE_INPUT_MAX = 8192, /* larger buffers are not kept */
     LINGER_MS = 1000,
     LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
+    SAY_EVERY_MS = 1000,
 };
 
 enum next { NEXT_REQUEST, NEXT_REST, NEXT_CLOSE };
@@ -98,6 +99,41 @@ static void on_idle_input(struct stream *stream)
     c->task = task_spawn(c->server->loop, "http request", serve, c);
 }
 
+/* ---- refusals ---- */
+
+static void refusals_say(struct http_server *s, struct refusals *r)
+{
+    int64_t now_ns = loop_now_ns(s->loop);
+    if (r->unsaid == 0 || (r->said_ns && now_ns - r->said_ns < SAY_EVERY_MS * NS_PER_MS))
+        return;
+    log_warn(NULL, r->event, LOG_INT("refused", r->unsaid),
+             LOG_INT("connections", http_server_connections(s)),
+             LOG_INT("wait_us", s->load.wait_ns / 1000));
+    r->unsaid = 0;
+    r->said_ns = now_ns;
+}
+
+static void refusals_count(struct http_server *s, struct refusals *r)
+{
+    series_add(r->series, 1);
+    r->unsaid++;
+    refusals_say(s, r);
+}
+
+static void on_turn(void *arg)
+{
+    struct http_server *s = arg;
+    const struct http_server_options *options = &s->options;
+    int64_t wait_ns = loop_lag_ns(s->loop);
+    if (wait_ns)
+        series_observe(s->waits, (double)wait_ns / 1e9);
+    if (options->wait_behind)
+        wait_ns = HZ_MAX(wait_ns, options->wait_behind(options->wait_behind_arg));
+    load_observe(&s->load, loop_now_ns(s->loop), wait_ns);
+    refusals_say(s, &s->shed);
+    refusals_say(s, &s->turned_away);
+}
+
 /* ---- the server ---- */
 
 struct http_server *http_server_create(struct loop *l, const struct http_server_options *options)
@@ -109,11 +145,17 @@ struct http_server *http_server_create(struct loop *l, const struct http_server_
     s->idle.timeout_ns = options->keep_alive_ms * NS_PER_MS;
     s->timer.on_time = on_time;
     s->gauge = metrics_series(METRIC_HTTP_CONNECTIONS, NULL);
+    s->shed = (struct refusals) { "overload", metrics_series(METRIC_HTTP_SHED, NULL), 0, 0 };
+    s->turned_away = (struct refusals) { "connections_refused",
+                                         metrics_series(METRIC_HTTP_TURNED_AWAY, NULL), 0, 0 };
+    s->waits = metrics_series(METRIC_LOOP_WAIT, NULL);
+    load_init(&s->load, options->shed_delay_ms * NS_PER_MS);
+    loop_each_turn(l, on_turn, s);
     return s;
 }
 
 /* Over the limit: one write, no task, no place in a queue. */
-static void turn_away(const struct http_server *s, int fd)
+static void turn_away(struct http_server *s, int fd)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
                                  "Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -126,6 +168,7 @@ static void turn_away(const struct http_server *s, int fd)
         (void)n;
     }
     close(fd);
+    refusals_count(s, &s->turned_away);
 }
 
 void http_server_take(struct http_server *s, int fd, const struct address *peer)
@@ -185,6 +228,7 @@ void http_server_destroy(struct http_server *s)
         return;
     http_server_drain(s);
     HZ_ASSERT(http_server_connections(s) == 0);
+    loop_each_turn_end(s->loop, on_turn, s);
     timer_cancel(s->loop, &s->timer);
     while (s->spare) {
         struct request_in *in = s->spare;
@@ -281,6 +325,8 @@ static enum err reply_refusal(struct task *t, struct request_in *in, enum err wh
         options->refuse(r, why, fail->err ? fail->text : info->text, &headers, &body, options->arg);
     if (body.len)
         buf_add(&headers, STR("Content-Type: application/json\r\n"));
+    if (info->status == 503)
+        buf_add(&headers, STR("Retry-After: 1\r\n"));
     enum err err = http_reply(t, r, info->status, buf_str(&headers), buf_str(&body));
     buf_fini(&headers);
     buf_fini(&body);
@@ -297,6 +343,29 @@ static enum next refuse(struct task *t, struct request_in *in, enum err why,
     if (reply_refusal(t, in, why, fail) == OK)
         linger(t, in->request.connection);
     return NEXT_CLOSE;
+}
+
+static enum next go_on(const struct http_connection_in *c)
+{
+    return c->ahead || c->stream.can_read ? NEXT_REQUEST : NEXT_REST;
+}
+
+/* Above our capacity: said before the body is read, and the connection stays. */
+static enum next shed(struct task *t, struct request_in *in)
+{
+    struct http_request *r = &in->request;
+    struct http_connection_in *c = r->connection;
+    struct fail fail = { 0 };
+    task_set_stage(t, "refusing");
+    refusals_count(c->server, &c->server->shed);
+    r->is_closing = !r->head.is_keep_alive || !request_is_skippable(in);
+    if (reply_refusal(t, in, ERR_OVERLOAD, &fail) != OK)
+        return NEXT_CLOSE;
+    if (r->is_closing) {
+        linger(t, c);
+        return NEXT_CLOSE;
+    }
+    return request_skip_body(t, c, in) == OK ? go_on(c) : NEXT_CLOSE;
 }
 
 static enum next handle(struct task *t, struct request_in *in)
@@ -320,7 +389,7 @@ static enum next handle(struct task *t, struct request_in *in)
     if (!in->has_ended || c->stream.is_peer_gone)
         return NEXT_CLOSE;
     if (!r->is_closing && !task_stop_reason(t))
-        return c->ahead || c->stream.can_read ? NEXT_REQUEST : NEXT_REST;
+        return go_on(c);
     if (c->ahead || c->stream.can_read)
         linger(t, c);
     return NEXT_CLOSE;
@@ -332,9 +401,10 @@ static enum next serve_one(struct task *t, struct http_connection_in *c)
     struct fail fail;
     fail_clear(&fail);
     enum err err = request_read(t, c, in, &fail);
-    enum next next = err == OK          ? handle(t, in)
-                     : err == ERR_AGAIN ? NEXT_REST
-                                        : refuse(t, in, err, &fail);
+    enum next next = err == OK             ? handle(t, in)
+                     : err == ERR_AGAIN    ? NEXT_REST
+                     : err == ERR_OVERLOAD ? shed(t, in)
+                                           : refuse(t, in, err, &fail);
     request_release(c->server, in);
     return next;
 }

@@ -29,10 +29,20 @@ typedef void http_handler_fn(struct task *t, struct http_request *r, void *arg);
 typedef void http_refuse_fn(struct http_request *r, enum err err, const char *detail,
                             struct buf *headers, struct buf *body, void *arg);
 
+/* Whether a request is served even when others are refused for want of time. */
+typedef bool http_vital_fn(const struct http_head *head);
+/* How long work waits behind this server, outside its loop, in what is our own. */
+typedef int64_t http_wait_fn(void *arg);
+
 struct http_server_options {
     http_handler_fn *handler;
     http_refuse_fn *refuse; /* optional: writes a JSON body for a refusal */
     void *arg;
+    /* While work waits longer than this all the time, a share of the requests is refused; 0: none. */
+    int64_t shed_delay_ms;
+    http_vital_fn *is_vital;   /* optional */
+    http_wait_fn *wait_behind; /* optional */
+    void *wait_behind_arg;
     SSL_CTX *tls; /* NULL: plain */
     int64_t keep_alive_ms, head_timeout_ms, body_timeout_ms, write_timeout_ms;
     size_t max_body_bytes;

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/metrics.h"
+#include "http/load.h"
 #include "http/server.h"
 
 enum { SERVER_HEADERS_MAX = 100, DATE_FIELD_MAX = 48 };
@@ -37,6 +38,7 @@ struct request_in {
     struct http_request request;
     struct buf input; /* the head, and the body when both came together */
     struct buf body;
+    struct str behind; /* what came with the head; until the body is read */
     struct str pending_head; /* of an answer begun, not yet sent */
     bool is_begun;
     bool has_ended; /* the answer is complete */
@@ -44,9 +46,20 @@ struct request_in {
     struct request_in *next;
 };
 
+/* Refusals of one kind: each is counted, one line a second is logged. */
+struct refusals {
+    const char *event; /* of the log */
+    struct series *series;
+    int64_t unsaid;
+    int64_t said_ns;
+};
+
 struct http_server {
     struct loop *loop;
     struct http_server_options options;
+    struct load load;
+    struct refusals shed, turned_away;
+    struct series *waits;
     struct rest_queue fresh; /* nothing was received yet */
     struct rest_queue idle;
     struct timer timer;
@@ -63,6 +76,11 @@ struct http_server {
 /* request.c: the next request of the connection, head and body. ERR_AGAIN: nothing is there. */
 enum err request_read(struct task *t, struct http_connection_in *c, struct request_in *in,
                       struct fail *fail) HZ_MUST_USE;
+
+/* The rest of the body of a request that is not served, so that the next one can be told apart. */
+enum err request_skip_body(struct task *t, struct http_connection_in *c, struct request_in *in) HZ_MUST_USE;
+/* Whether that is worth the while; otherwise the connection is closed. */
+bool request_is_skippable(const struct request_in *in);
 
 /* server.c */
 struct str server_date(struct http_server *s);

@@ -36,8 +36,10 @@ enum err loop_create(const struct loop_options *options, struct loop **out)
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     l->wake_watch = (struct watch) { .fd = l->wake_fd, .events = EPOLLIN, .on_ready = on_wake };
+    l->lag.mark.fd = -1;
     l->now_ns = clock_mono_ns();
-    if (l->epoll_fd < 0 || l->wake_fd < 0 || loop_watch(l, &l->wake_watch) != OK) {
+    if (l->epoll_fd < 0 || l->wake_fd < 0 || loop_watch(l, &l->wake_watch) != OK ||
+        lag_open(l) != OK) {
         loop_destroy(l);
         return ERR_IO;
     }
@@ -70,6 +72,7 @@ void loop_destroy(struct loop *l)
     HZ_ASSERT(l->live_count == 0);
     run_posts(l); /* late answers to waits that were given up free themselves */
     tasks_free_pool(l);
+    lag_close(l);
     if (l->wake_fd >= 0)
         close(l->wake_fd);
     if (l->epoll_fd >= 0)
@@ -167,6 +170,16 @@ void loop_each_turn(struct loop *l, void (*fn)(void *arg), void *arg)
     l->turn_hooks[l->turn_hooks_len++].arg = arg;
 }
 
+void loop_each_turn_end(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->turn_hooks_len; i++) {
+        if (l->turn_hooks[i].fn != fn || l->turn_hooks[i].arg != arg)
+            l->turn_hooks[kept++] = l->turn_hooks[i];
+    }
+    l->turn_hooks_len = kept;
+}
+
 char *loop_scratch(struct loop *l)
 {
     if (!l->scratch)
@@ -214,6 +227,7 @@ static void wait_for_events(struct loop *l)
         l->events_len = collect(l, has_work ? 0 : timeout_ms(l));
         l->now_ns = clock_mono_ns();
     }
+    l->turn_ns = l->now_ns;
     atomic_store(&l->is_asleep, false);
 }
 
@@ -242,6 +256,7 @@ void loop_run(struct loop *l)
             tasks_stop_all(l, ERR_STOPPING);
         }
         tasks_run_ready(l);
+        lag_end_turn(l);
         for (size_t i = 0; i < l->turn_hooks_len; i++)
             l->turn_hooks[i].fn(l->turn_hooks[i].arg);
         log_flush();

@@ -64,6 +64,10 @@ int64_t loop_now_ns(const struct loop *l);
 /* Reads the clock anew: for measuring within a turn. */
 int64_t loop_clock_ns(struct loop *l);
 
+/* How long what this turn serves had been ready before, as far as that is known: 0 after short turns
+ * (half a millisecond). Changes at the end of a turn, before what loop_each_turn runs. */
+int64_t loop_lag_ns(const struct loop *l);
+
 /* Tests with a virtual clock: time passes at once. */
 void loop_skip(struct loop *l, int64_t ns);
 
@@ -74,6 +78,8 @@ void loop_external_end(struct loop *l);
 
 /* Runs at the end of each turn, in order of registration (flush logs, close what was left). */
 void loop_each_turn(struct loop *l, void (*fn)(void *arg), void *arg);
+/* Takes that back; not from within fn. */
+void loop_each_turn_end(struct loop *l, void (*fn)(void *arg), void *arg);
 
 /* 64 KiB that belong to whoever runs, until its next wait. */
 enum { LOOP_SCRATCH_BYTES = 65536 };

@@ -38,12 +38,22 @@ struct task {
 
 enum { EVENTS_MAX = 256, TURN_HOOKS_MAX = 8 };
 
+/* How long what is ready waits (lag.c). */
+struct lag {
+    struct watch mark;
+    bool is_out;      /* put behind what was ready, not reported yet */
+    int64_t since_ns; /* beginning of the turn at whose end it was put */
+    int64_t wait_ns;
+};
+
 struct loop {
     struct loop_options options;
     int epoll_fd;
     int wake_fd;
     struct watch wake_watch;
     int64_t now_ns;
+    int64_t turn_ns; /* when epoll reported what this turn serves */
+    struct lag lag;
     bool is_stopping;
     _Atomic bool is_stop_asked;
     _Atomic bool is_asleep;
@@ -80,6 +90,11 @@ struct loop {
 /* timer.c */
 int64_t timers_next_ns(const struct loop *l); /* INT64_MAX: none */
 void timers_run(struct loop *l);
+
+/* lag.c */
+enum err lag_open(struct loop *l) HZ_MUST_USE;
+void lag_close(struct loop *l);
+void lag_end_turn(struct loop *l);
 
 /* task.c */
 void tasks_run_ready(struct loop *l);

@@ -23,6 +23,10 @@ void world_open(struct world *w, http_handler_fn *handler, void *arg,
     if (options) {
         o.max_connections = options->max_connections;
         o.tls = options->tls;
+        o.shed_delay_ms = options->shed_delay_ms;
+        o.is_vital = options->is_vital;
+        o.wait_behind = options->wait_behind;
+        o.wait_behind_arg = options->wait_behind_arg;
         if (options->max_body_bytes)
             o.max_body_bytes = options->max_body_bytes;
     }

@@ -26,7 +26,7 @@ struct world {
     struct http_origin origin; /* of the server */
 };
 
-/* options may be NULL; max_connections, tls and max_body_bytes are taken from it. */
+/* options may be NULL; max_connections, tls, max_body_bytes and what concerns shedding are taken from it. */
 void world_open(struct world *w, http_handler_fn *handler, void *arg,
                 const struct http_server_options *options);
 void world_close(struct world *w);

@@ -2,9 +2,11 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "loop/loop.h"
 
 static struct loop *loop;
@@ -111,5 +113,71 @@ TEST(turn_hooks_run_each_turn)
     loop_destroy(loop);
 }
 
+static void no_more(void *arg)
+{
+    (void)arg;
+    CHECK(!"is called");
+}
+
+TEST(a_turn_hook_that_was_taken_back_does_not_run)
+{
+    struct loop_options options = { 0 };
+    CHECK_OK(loop_create(&options, &loop));
+    turns = 0;
+    loop_each_turn(loop, no_more, &turns);
+    loop_each_turn(loop, count_turn, &turns);
+    loop_each_turn_end(loop, no_more, &turns);
+    loop_stop(loop);
+    loop_run(loop);
+    CHECK_EQ(turns, 1);
+    loop_destroy(loop);
+}
+
+/* ---- lag ---- */
+
+enum { EVENTS_A_TURN = 256, CROWD = 2 * EVENTS_A_TURN + 88, EACH_MS = 1 };
+static struct watch crowd[CROWD];
+static int64_t lags_ms[8];
+static int lags_len;
+
+static void on_ready_works(struct watch *w, uint32_t ready)
+{
+    (void)w, (void)ready;
+    loop_skip(loop, EACH_MS * NS_PER_MS);
+}
+
+static void note_lag(void *arg)
+{
+    (void)arg;
+    lags_ms[lags_len++] = loop_lag_ns(loop) / NS_PER_MS;
+    if (loop_lag_ns(loop) == 0)
+        loop_stop(loop);
+}
+
+/* More is ready than one turn takes: 256, 256 and 88 events of a millisecond each. What becomes ready
+ * after the first turn waits for all that is ahead of it. */
+TEST(lag_is_how_long_what_is_ready_waits_for_its_turn_in_the_kernel_too)
+{
+    struct loop_options options = { .is_clock_virtual = true };
+    CHECK_OK(loop_create(&options, &loop));
+    loop_each_turn(loop, note_lag, NULL);
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = (struct watch) { .fd = eventfd(1, 0), .events = EPOLLIN, .on_ready = on_ready_works };
+        CHECK_OK(loop_watch(loop, &crowd[i]));
+    }
+    loop_run(loop);
+    static const int64_t expected_ms[] = { 256, 512, 512, 0, 0 };
+    CHECK_EQ(lags_len, HZ_LEN(expected_ms));
+    for (size_t i = 0; i < HZ_LEN(expected_ms); i++)
+        CHECK_EQ(lags_ms[i], expected_ms[i]);
+    for (int i = 0; i < CROWD; i++) {
+        loop_unwatch(loop, &crowd[i]);
+        close(crowd[i].fd);
+    }
+    loop_destroy(loop);
+}
+
 RUN_TESTS(T(posts_of_each_thread_arrive_all_and_in_order),
-          T(a_removed_watch_gets_no_event_of_the_same_turn), T(turn_hooks_run_each_turn))
+          T(a_removed_watch_gets_no_event_of_the_same_turn), T(turn_hooks_run_each_turn),
+          T(a_turn_hook_that_was_taken_back_does_not_run),
+          T(lag_is_how_long_what_is_ready_waits_for_its_turn_in_the_kernel_too))

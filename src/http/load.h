@@ -1,0 +1,47 @@
+#ifndef HZ_HTTP_LOAD_H
+#define HZ_HTTP_LOAD_H
+/*
+ * load - which new requests a server refuses so that the others are served in time.
+ *
+ * It is told again and again how long work waits for us. When every wait of an interval is longer
+ * than the target, a queue stands that does not end by itself as a burst does. From then on a share
+ * of the new requests is refused that grows with the wait: none at the target, nearly all at twice
+ * the target. So the wait comes to rest where what is refused is what is too much. It ends when no
+ * wait of an interval is longer than the target; below the target nothing is refused in any case.
+ *
+ * Thread: one. Pure: the clock is the caller's.
+ */
+
+#include "base/defs.h"
+
+enum {
+    LOAD_INTERVAL_MS = 500,
+    LOAD_SHARE_ALL = 1024,
+    /* Were all refused, nobody would be served when refusing alone is more than we can do. */
+    LOAD_SHARE_MOST = LOAD_SHARE_ALL - LOAD_SHARE_ALL / 8,
+};
+
+struct load {
+    int64_t target_ns; /* 0: refuses nothing */
+    int64_t wait_ns;   /* as last told */
+    bool is_over;
+    int64_t doubted_ns; /* since when waits contradict is_over; INT64_MAX: they do not */
+    unsigned share;     /* of LOAD_SHARE_ALL new requests, how many are refused now */
+    unsigned owed;      /* what of the share is not a whole request yet */
+};
+
+void load_init(struct load *l, int64_t target_ns);
+/* How long work that comes to us now waits before it is served. */
+void load_observe(struct load *l, int64_t now_ns, int64_t wait_ns);
+
+/* For each new request: whether to refuse it. While share is 0, none is. */
+static inline bool load_refuses(struct load *l)
+{
+    l->owed += l->share;
+    if (l->owed < LOAD_SHARE_ALL)
+        return false;
+    l->owed -= LOAD_SHARE_ALL;
+    return true;
+}
+
+#endif

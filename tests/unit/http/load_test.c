@@ -1,0 +1,141 @@
+#include "test.h"
+
+#include "base/clock.h"
+#include "http/load.h"
+
+enum { TARGET_MS = 25, TURN_MS = 3 };
+
+static struct load l;
+static int64_t now_ms;
+
+static void begin(int64_t target_ms)
+{
+    load_init(&l, target_ms * NS_PER_MS);
+    now_ms = 0;
+}
+
+/* Turns of a loop that waits so long, for a while. */
+static void wait_for(int64_t ms, int64_t wait_ms)
+{
+    for (int64_t end_ms = now_ms + ms; now_ms < end_ms; now_ms += TURN_MS)
+        load_observe(&l, now_ms * NS_PER_MS, wait_ms * NS_PER_MS);
+}
+
+static int refused_of(int requests)
+{
+    int refused = 0;
+    for (int i = 0; i < requests; i++)
+        refused += load_refuses(&l);
+    return refused;
+}
+
+TEST(a_burst_is_served_whole)
+{
+    begin(TARGET_MS);
+    for (int i = 0; i < 10; i++) {
+        wait_for(LOAD_INTERVAL_MS - TURN_MS, 20 * TARGET_MS);
+        CHECK_EQ(refused_of(1000), 0);
+        wait_for(TURN_MS, TARGET_MS); /* for a moment it was done */
+    }
+}
+
+TEST(what_is_refused_grows_with_the_wait_and_is_never_all)
+{
+    begin(TARGET_MS);
+    wait_for(2 * LOAD_INTERVAL_MS, 2 * TARGET_MS);
+    CHECK_EQ(refused_of(800), 700);
+    wait_for(TURN_MS, 100 * TARGET_MS);
+    CHECK_EQ(refused_of(800), 700);
+    wait_for(TURN_MS, TARGET_MS * 3 / 2);
+    int half = refused_of(1000);
+    CHECK(half > 450 && half <= 500); /* 37 ms, not 37.5 */
+}
+
+TEST(nothing_is_refused_as_soon_as_waits_are_short_again)
+{
+    begin(TARGET_MS);
+    wait_for(2 * LOAD_INTERVAL_MS, 2 * TARGET_MS);
+    CHECK(refused_of(100) > 0);
+    wait_for(TURN_MS, TARGET_MS);
+    CHECK_EQ(refused_of(1000), 0);
+    /* And after an interval of that, a burst is a burst again. */
+    wait_for(2 * LOAD_INTERVAL_MS, 0);
+    wait_for(LOAD_INTERVAL_MS - TURN_MS, 2 * TARGET_MS);
+    CHECK_EQ(refused_of(1000), 0);
+}
+
+TEST(a_single_long_wait_after_a_lull_is_no_overload)
+{
+    begin(TARGET_MS);
+    wait_for(TURN_MS, 0);
+    now_ms += 60000;
+    wait_for(TURN_MS, 10 * TARGET_MS);
+    CHECK_EQ(refused_of(1000), 0);
+}
+
+TEST(without_a_target_nothing_is_refused)
+{
+    begin(0);
+    wait_for(10 * LOAD_INTERVAL_MS, 1000000);
+    CHECK_EQ(refused_of(1000), 0);
+}
+
+/*
+ * A server that needs 50 us for a request and 6 us to refuse one, with requests that come evenly.
+ * Returns how many it served; the shortest and longest wait are those of its second half.
+ */
+struct course {
+    int64_t served, refused, least_ns, most_ns;
+};
+
+static struct course serve_for(int64_t seconds, int64_t every_ns)
+{
+    enum { SERVE_NS = 50000, REFUSE_NS = 6000 };
+    struct course found = { .least_ns = INT64_MAX };
+    int64_t end_ns = seconds * NS_PER_S, clock_ns = 0, turn_ns = 0;
+    for (int64_t arrived_ns = 0; clock_ns < end_ns; arrived_ns += every_ns) {
+        clock_ns = HZ_MAX(clock_ns, arrived_ns);
+        int64_t wait_ns = clock_ns - arrived_ns;
+        if (clock_ns - turn_ns >= TURN_MS * NS_PER_MS) {
+            turn_ns = clock_ns;
+            load_observe(&l, now_ms * NS_PER_MS + clock_ns, wait_ns);
+        }
+        bool is_refused = load_refuses(&l);
+        found.refused += is_refused;
+        found.served += !is_refused;
+        clock_ns += is_refused ? REFUSE_NS : SERVE_NS;
+        if (clock_ns > end_ns / 2) {
+            found.least_ns = HZ_MIN(found.least_ns, wait_ns);
+            found.most_ns = HZ_MAX(found.most_ns, wait_ns);
+        }
+    }
+    now_ms += seconds * 1000;
+    return found;
+}
+
+TEST(under_twice_the_load_the_wait_comes_to_rest_and_capacity_is_used)
+{
+    enum { CAPACITY = 20000, SECONDS = 10 };
+    begin(TARGET_MS);
+    struct course twice = serve_for(SECONDS, NS_PER_S / CAPACITY / 2);
+    CHECK(twice.least_ns > TARGET_MS * NS_PER_MS);
+    CHECK(twice.most_ns < 2 * TARGET_MS * NS_PER_MS);
+    CHECK(twice.most_ns - twice.least_ns < TARGET_MS * NS_PER_MS / 4); /* no swinging */
+    CHECK(twice.served > (int64_t)CAPACITY * SECONDS * 8 / 10); /* refusing costs an eighth */
+    wait_for(TURN_MS, 0); /* the queue is gone */
+    struct course half = serve_for(SECONDS, NS_PER_S / CAPACITY * 2);
+    CHECK_EQ(half.refused, 0);
+}
+
+TEST(a_server_that_is_just_kept_busy_refuses_nothing)
+{
+    begin(TARGET_MS);
+    struct course full = serve_for(10, 50000);
+    CHECK_EQ(full.refused, 0);
+}
+
+RUN_TESTS(T(a_burst_is_served_whole), T(what_is_refused_grows_with_the_wait_and_is_never_all),
+          T(nothing_is_refused_as_soon_as_waits_are_short_again),
+          T(a_single_long_wait_after_a_lull_is_no_overload), T(without_a_target_nothing_is_refused),
+          T(under_twice_the_load_the_wait_comes_to_rest_and_capacity_is_used),
+          T(a_server_that_is_just_kept_busy_refuses_nothing))
