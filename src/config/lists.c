@@ -65,7 +65,7 @@ static const struct field models[] = {
     { "context_tokens", FIELD_INT, MODEL(context_tokens), .min = 1, .max = 100000000,
       .unit = "tokens", .help = "Longest prompt with its answer, where it is known." },
     { "max_output_tokens", FIELD_INT, MODEL(max_output_tokens), .min = 1, .max = 100000000,
-      .unit = "tokens", .help = "Longest answer, where it is known." },
+      .unit = "tokens", .help = "Longest answer, where it is known: sent when the caller sets no limit and it fits." },
     { "end_date", FIELD_DATE, MODEL(end_date),
       .help = "The day on which its provider retires it; past it, each start warns." },
     { "unpriced", FIELD_SWITCH, MODEL(allows_unpriced), .choices = "refuse, allow",
@@ -120,7 +120,7 @@ static const struct field capabilities[] = {
     { "reasoning_format", FIELD_CHOICE, CAP(reasoning), .choices = "none, think_tag, think_tag_open",
       .help = "think_tag: reasoning stands in <think> tags; think_tag_open: the first tag is missing." },
     { "default_max_tokens", FIELD_INT, CAP(default_max_tokens), .min = 0, .max = 100000000,
-      .unit = "tokens", .help = "Sent when the caller sets no limit; 0: leave it to the provider." },
+      .unit = "tokens", .help = "Sent when the caller sets no limit; 0: the model's max_output_tokens." },
     { "drop_params", FIELD_NAMES, CAP(drop_params), .more = offsetof(struct capabilities, drop_params_len),
       .help = "Fields of requests that it does not take: they are removed." },
 };

@@ -5,23 +5,11 @@
 /* A settle goes to the spool within the ledger's own patience; this only bounds a stuck disk. */
 enum { SETTLE_MS = 60000, OUTPUT_GUESS_TOKENS = 1024 };
 
-/* Some deployments are asked without the caller's bound, because they reject the field. */
-static bool drops_max_tokens(const struct capabilities *caps)
-{
-    for (size_t i = 0; i < caps->drop_params_len; i++) {
-        if (str_is(caps->drop_params[i], "max_tokens") ||
-            str_is(caps->drop_params[i], "max_completion_tokens"))
-            return true;
-    }
-    return false;
-}
-
-/* The first bound that is known: the request's, else the deployment's, else the model's. */
+/* What the provider was told, else what the model can do at most. */
 static int64_t output_bound(const struct llm_request *r, const struct deployment *d)
 {
     const int64_t bounds[] = {
-        drops_max_tokens(&d->caps) ? 0 : r->max_tokens,
-        d->caps.default_max_tokens,
+        llm_request_output_limit(r, d),
         d->model->max_output_tokens,
         d->model->context_tokens,
     };

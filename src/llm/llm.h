@@ -56,6 +56,10 @@ int64_t llm_request_input_bound(const struct llm_request *r);
  * whose provider stated no usage. */
 int64_t llm_request_input_estimate(const struct llm_request *r);
 
+/* The limit of each choice that this deployment is asked with: the caller's, else the deployment's
+ * default, else the model's longest answer where it is sure to fit. 0: none is sent. */
+int64_t llm_request_output_limit(const struct llm_request *r, const struct deployment *d);
+
 /* May this deployment serve it? ERR_BAD_REQUEST names what it lacks: tools, images, ... */
 enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,
                           struct fail *fail) HZ_MUST_USE;

@@ -9,21 +9,65 @@ struct rewriting {
     const struct llm_request *request;
     const struct deployment *deployment;
     const char *max_tokens_name; /* what the field must be called; NULL: either name */
+    int64_t own_limit;           /* where the caller sets none; 0: none */
     struct splice splice;
     bool asks_usage; /* stream_options.include_usage must be set */
     bool has_model;
     bool has_stream_options;
 };
 
-/* ---- body ---- */
+/* ---- the limit of the answer ---- */
 
-static const char *max_tokens_name(const struct deployment *d, const struct dialect_info *dialect)
+static bool drops(const struct deployment *d, const char *name)
+{
+    for (size_t i = 0; i < d->caps.drop_params_len; i++) {
+        if (str_is(d->caps.drop_params[i], name))
+            return true;
+    }
+    return false;
+}
+
+static const char *max_tokens_name(const struct deployment *d)
 {
     /* A field outside the contract would be dropped silently there, and the bound with it. */
     if (d->caps.max_tokens_field == MAX_TOKENS_AS_IS)
-        return dialect->drops_extra ? "max_tokens" : NULL;
+        return dialect_info(d->provider->dialect)->drops_extra ? "max_tokens" : NULL;
     return d->caps.max_tokens_field == MAX_TOKENS_OLD ? "max_tokens" : "max_completion_tokens";
 }
+
+/* OpenAI's reasoning models refuse max_tokens, and all of its models take the new name; servers that
+ * follow its API may know the old one only. */
+static const char *own_limit_name(const struct deployment *d)
+{
+    const char *name = max_tokens_name(d);
+    if (name)
+        return name;
+    return d->provider->kind == PROVIDER_OPENAI ? "max_completion_tokens" : "max_tokens";
+}
+
+/* The model's longest answer, unless prompt and answer together might not fit then: a provider refuses
+ * such a request, and a smaller number could cut an answer short that would have fitted. */
+static int64_t longest_answer(const struct llm_request *r, const struct model *m)
+{
+    int64_t max = m->max_output_tokens;
+    bool fits = m->context_tokens == 0 || llm_request_input_bound(r) + max <= m->context_tokens;
+    return fits ? max : 0;
+}
+
+static int64_t own_limit(const struct llm_request *r, const struct deployment *d)
+{
+    if (r->operation != LLM_CHAT || r->max_tokens || drops(d, own_limit_name(d)))
+        return 0;
+    return d->caps.default_max_tokens ? d->caps.default_max_tokens : longest_answer(r, d->model);
+}
+
+int64_t llm_request_output_limit(const struct llm_request *r, const struct deployment *d)
+{
+    bool is_dropped = drops(d, "max_tokens") || drops(d, "max_completion_tokens");
+    return r->max_tokens && !is_dropped ? r->max_tokens : own_limit(r, d);
+}
+
+/* ---- body ---- */
 
 static bool is_unwanted(const struct rewriting *w, struct key key)
 {
@@ -39,7 +83,7 @@ static void edit_max_tokens(struct rewriting *w, struct splice_object *o)
 {
     const char *name = w->max_tokens_name;
     bool is_null = json_is_null(o->value);
-    if (is_null && (name || w->deployment->caps.default_max_tokens > 0)) {
+    if (is_null && (name || w->own_limit)) {
         splice_drop(o);
         return;
     }
@@ -96,15 +140,12 @@ static void edit_member(struct rewriting *w, struct splice_object *o)
 
 static void add_members(struct rewriting *w, struct splice_object *o)
 {
-    const struct capabilities *caps = &w->deployment->caps;
     if (!w->has_model)
         buf_add_json(splice_add_open(o, "model"), w->deployment->name);
     if (w->asks_usage && !w->has_stream_options)
         splice_add(o, "stream_options", STR("{\"include_usage\":true}"));
-    bool is_unbounded = w->request->operation == LLM_CHAT && w->request->max_tokens == 0;
-    if (is_unbounded && caps->default_max_tokens > 0)
-        buf_add_i64(splice_add_open(o, w->max_tokens_name ? w->max_tokens_name : "max_tokens"),
-                    caps->default_max_tokens);
+    if (w->own_limit)
+        buf_add_i64(splice_add_open(o, own_limit_name(w->deployment)), w->own_limit);
 }
 
 static enum err build_body(struct arena *a, const struct llm_request *r, const struct deployment *d,
@@ -115,7 +156,8 @@ static enum err build_body(struct arena *a, const struct llm_request *r, const s
     struct rewriting w = {
         .request = r,
         .deployment = d,
-        .max_tokens_name = max_tokens_name(d, dialect),
+        .max_tokens_name = max_tokens_name(d),
+        .own_limit = own_limit(r, d),
         .asks_usage =
             r->is_stream && d->caps.stream_usage == STREAM_USAGE_OPTION && !dialect->drops_extra,
     };

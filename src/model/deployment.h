@@ -76,7 +76,7 @@ struct capabilities {
     enum max_tokens_field max_tokens_field;
     enum stream_usage stream_usage;
     enum reasoning_format reasoning;
-    int64_t default_max_tokens; /* 0: leave it to the provider */
+    int64_t default_max_tokens; /* 0: the model's max_output_tokens */
     const struct str *drop_params; /* top-level fields removed from requests */
     size_t drop_params_len;
 };

@@ -181,6 +181,8 @@ TEST(a_default_token_limit_bounds_what_the_caller_left_open)
     static struct fixture f;
     fixture_init(&f, DIALECT_OPENAI);
     f.deployment.caps.default_max_tokens = 4096;
+    check_body(&f, "{\"model\":\"m\"," HI "}", "{\"model\":\"dep\"," HI ",\"max_completion_tokens\":4096}");
+    f.provider.kind = PROVIDER_OPENAI_COMPATIBLE;
     check_body(&f, "{\"model\":\"m\"," HI "}", "{\"model\":\"dep\"," HI ",\"max_tokens\":4096}");
     check_body(&f, "{\"max_tokens\":null,\"model\":\"m\"," HI "}",
                "{\"model\":\"dep\"," HI ",\"max_tokens\":4096}");
@@ -188,6 +190,54 @@ TEST(a_default_token_limit_bounds_what_the_caller_left_open)
     check_body(&f, "{\"model\":\"m\"," HI "}", "{\"model\":\"dep\"," HI ",\"max_completion_tokens\":4096}");
     CHECK_STR(build(&f, LLM_EMBEDDINGS, "{\"model\":\"m\",\"input\":\"a\"}").body,
               "{\"model\":\"dep\",\"input\":\"a\"}");
+    fixture_fini(&f);
+}
+
+TEST(the_longest_answer_is_the_limit_where_it_is_sure_to_fit)
+{
+    static const struct {
+        int64_t context, longest, by_default, sent;
+    } cases[] = {
+        { 0, 0, 0, 0 },
+        { 16384, 0, 0, 0 },
+        { 0, 8192, 0, 8192 },
+        { 16384, 8192, 0, 8192 },
+        { 16384, 8192, 100, 100 },
+        { 16384, 16384, 0, 0 }, /* prompt and answer share the context */
+        { 8192 + 56, 8192, 0, 0 }, /* the body has 57 bytes */
+        { 8192 + 57, 8192, 0, 8192 },
+    };
+    static struct fixture f;
+    for (size_t i = 0; i < HZ_LEN(cases); i++) {
+        static char expected[128];
+        fixture_init(&f, DIALECT_OPENAI);
+        f.model.context_tokens = cases[i].context;
+        f.model.max_output_tokens = cases[i].longest;
+        f.deployment.caps.default_max_tokens = cases[i].by_default;
+        f.deployment.caps.max_tokens_field = MAX_TOKENS_OLD;
+        snprintf(expected, sizeof(expected), "{\"model\":\"dep\"," HI ",\"max_tokens\":%lld}",
+                 (long long)cases[i].sent);
+        check_body(&f, "{\"model\":\"m\"," HI "}", cases[i].sent ? expected : "{\"model\":\"dep\"," HI "}");
+        CHECK_EQ(llm_request_output_limit(&f.request, &f.deployment), cases[i].sent);
+        CHECK_OK(fixture_read(&f, LLM_CHAT, "{\"max_tokens\":7," HI "}"));
+        CHECK_EQ(llm_request_output_limit(&f.request, &f.deployment), 7);
+        fixture_fini(&f);
+    }
+}
+
+TEST(a_limit_that_is_refused_is_neither_sent_nor_a_bound)
+{
+    static const struct str drops[] = { { "max_tokens", 10 } };
+    static struct fixture f;
+    fixture_init(&f, DIALECT_OPENAI);
+    f.deployment.caps.drop_params = drops;
+    f.deployment.caps.drop_params_len = 1;
+    f.deployment.caps.default_max_tokens = 100;
+    f.deployment.caps.max_tokens_field = MAX_TOKENS_OLD;
+    check_body(&f, "{" HI "}", "{" HI ",\"model\":\"dep\"}");
+    CHECK_EQ(llm_request_output_limit(&f.request, &f.deployment), 0);
+    check_body(&f, "{" HI ",\"max_tokens\":7}", "{" HI ",\"model\":\"dep\"}");
+    CHECK_EQ(llm_request_output_limit(&f.request, &f.deployment), 0);
     fixture_fini(&f);
 }
 
@@ -324,6 +374,7 @@ RUN_TESTS(T(only_the_model_changes_and_unknown_fields_survive_byte_for_byte),
           T(stream_options_are_left_out_where_they_are_not_understood),
           T(the_token_limit_is_renamed_and_never_doubled),
           T(a_default_token_limit_bounds_what_the_caller_left_open),
+          T(the_longest_answer_is_the_limit_where_it_is_sure_to_fit), T(a_limit_that_is_refused_is_neither_sent_nor_a_bound),
           T(parameters_a_model_rejects_are_left_out),
           T(developer_turns_become_system_turns_for_models_without_that_role),
           T(part_arrays_of_text_alone_are_flattened),
