@@ -496,6 +496,7 @@ def test_after_its_key_was_revoked_another_provider_answers(world, mode):
 
 OPEN_MS = 1000
 FAILURES_IN_ROW = 5
+RETRY_BUDGET = 10  # the default
 
 
 @pytest.fixture(scope="module")
@@ -506,10 +507,11 @@ def outage(tmp_path_factory):
     providers.append(provider("openai", sim.url, name="down", timeouts_ms={limit: ONE_REPEAT for limit in PATIENT}))
     models = [model(f"outage{suffix(mode)}", "primary", f"outage{suffix(mode)}+tokens=60") for mode in BOTH]
     models += [model(f"down{suffix(mode)}", "down", f"down{suffix(mode)}+status=503") for mode in BOTH]
+    models += [model(f"down-{place}", "down", f"down-{place}+status=503") for place in ("alone", "over")]
     server = Server(tmp_path_factory.mktemp("serve"), {
         "providers": providers, "models": models + [model("good", "healthy", GOOD)],
         "routes": [{"models": ["good"]}], "breaker": {"failures_in_row": FAILURES_IN_ROW, "open_ms": OPEN_MS},
-        "fallbacks": [{"from": f"outage{suffix(mode)}", "to": ["good"]} for mode in BOTH]})
+        "fallbacks": [{"from": name, "to": ["good"]} for name in ("outage-whole", "outage-stream", "down-over")]})
     yield World(server, sim, {})
     checked(server.finish() + sim.stop())
 
@@ -570,3 +572,18 @@ def test_a_provider_that_is_down_gets_hardly_more_questions_than_the_load(outage
     for asked in refused:
         assert 1 <= int(asked.reply.headers["retry-after"]) <= math.ceil(OPEN_MS / 1000)
         assert "circuit breaker" in asked.reply.error["message"]
+
+
+@pytest.mark.parametrize("place, status, asked_once", [("alone", 502, 1 + RETRY_BUDGET), ("over", 200, 1)])
+def test_under_load_a_provider_that_is_down_gets_a_few_questions_and_probes(outage, place, status, asked_once):
+    """Calls side by side may have been sent before the breaker opened; later there is one probe at a time."""
+    name, load, beside = f"down-{place}", 600, 4
+    begun = time.monotonic()
+    with ThreadPoolExecutor(beside) as pool:
+        replies = list(pool.map(lambda i: outage.server.chat(name, "Go on.", stream=i % 2 == 1), range(load)))
+    seconds = time.monotonic() - begun
+    assert {reply.status for reply in replies} == {status}
+    questions = len(outage.sim.requests(name))
+    probes = seconds * 1000 / OPEN_MS + 1
+    assert FAILURES_IN_ROW <= questions <= FAILURES_IN_ROW + beside + asked_once - 1 + probes
+    assert questions <= 1.1 * load
