@@ -102,6 +102,7 @@ int cli_serve(int argc, char **argv)
     if (verdict != CLI_GO_ON)
         return cli_exit_code(verdict);
     struct server *s = MEM_NEW(struct server);
+    restart_init(&s->restart, argc, argv);
     s->config = load_config(&args);
     int code = 1;
     if (!s->config)
@@ -123,6 +124,7 @@ int cli_serve(int argc, char **argv)
     }
     server_close(s);
 out:
+    restart_fini(&s->restart);
     mem_free(s);
     return code;
 }

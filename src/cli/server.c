@@ -64,11 +64,12 @@ static enum err open_ledger(struct server *s, struct fail *fail)
         .slots_count = (size_t)config->ledger.slots_count,
         .node = (unsigned)config->store.node,
         .spools_when_down = config->ledger.spools_when_down,
+        .predecessor = s->restart.ledger,
     };
     enum err err = ledger_open(&options, &s->ledger, fail);
     for (size_t i = 0; !err && i < s->loops_len; i++)
         ledger_attach(s->ledger, s->loops[i]);
-    return err;
+    return err ? err : ledger_serve_predecessor(s->ledger, s->loops[0]);
 }
 
 static enum err open_gateway(struct server *s, struct fail *fail)
@@ -136,7 +137,9 @@ static enum err open_servers(struct server *s, struct fail *fail)
         targets[i] = (struct acceptor_target) { s->loops[i], s->servers[i] };
     }
     char *host = str_dup(config->server.listen_host);
-    enum err err = acceptor_open(host, config->server.listen_port, targets, s->loops_len, &s->acceptor, fail);
+    enum err err = acceptor_adopt(s->restart.listener, host, config->server.listen_port, targets,
+                                  s->loops_len, &s->acceptor, &s->restart.is_adopted, fail);
+    s->restart.listener = -1;
     mem_free(host);
     mem_free(targets);
     return err;
@@ -144,21 +147,40 @@ static enum err open_servers(struct server *s, struct fail *fail)
 
 /* ---- stop ---- */
 
-struct drain {
+struct order {
     struct post post;
-    struct http_server *server;
+    struct server *from;
+    struct http_server *to;
+    void (*fn)(struct http_server *);
 };
 
-static void drain_one(struct post *post)
+static void obey(struct post *post)
 {
-    struct drain *drain = HZ_CONTAINER_OF(post, struct drain, post);
-    http_server_drain(drain->server);
-    mem_free(drain);
+    struct order *order = HZ_CONTAINER_OF(post, struct order, post);
+    order->fn(order->to);
+    atomic_fetch_sub(&order->from->told, 1);
+    mem_free(order);
 }
 
-static size_t connections(const struct server *s)
+void server_tell(struct server *s, void (*fn)(struct http_server *))
 {
-    size_t sum = 0;
+    for (size_t i = 0; i < s->loops_len; i++) {
+        struct order *order = MEM_NEW(struct order);
+        *order = (struct order) { { .fn = obey }, s, s->servers[i], fn };
+        atomic_fetch_add(&s->told, 1);
+        loop_post(s->loops[i], &order->post);
+    }
+}
+
+void server_stop_loops(struct server *s)
+{
+    for (size_t i = 0; i < s->loops_len; i++)
+        loop_stop(s->loops[i]);
+}
+
+size_t server_connections(const struct server *s)
+{
+    size_t sum = atomic_load(&s->told);
     for (size_t i = 0; i < s->loops_len; i++)
         sum += http_server_connections(s->servers[i]);
     return sum;
@@ -168,20 +190,15 @@ static void stop_gently(struct task *t, void *arg)
 {
     struct server *s = arg;
     acceptor_stop(s->acceptor);
-    for (size_t i = 0; i < s->loops_len; i++) {
-        struct drain *drain = MEM_NEW(struct drain);
-        drain->post.fn = drain_one;
-        drain->server = s->servers[i];
-        loop_post(s->loops[i], &drain->post);
-    }
+    restart_stop(s);
+    server_tell(s, http_server_drain);
     int64_t began_ns = loop_now_ns(task_loop(t));
-    while (connections(s) > 0 &&
+    while ((server_connections(s) > 0 || ledger_has_predecessor(s->ledger)) &&
            loop_now_ns(task_loop(t)) < began_ns + s->stop_ms * NS_PER_MS) {
         if (task_sleep(t, POLL_MS) != OK)
             break;
     }
-    for (size_t i = 0; i < s->loops_len; i++)
-        loop_stop(s->loops[i]);
+    server_stop_loops(s);
 }
 
 static void on_signal(struct watch *w, uint32_t ready)
@@ -190,6 +207,10 @@ static void on_signal(struct watch *w, uint32_t ready)
     struct server *s = HZ_CONTAINER_OF(w, struct server, signals);
     struct signalfd_siginfo info;
     while (read(w->fd, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo == SIGUSR2) {
+            restart_begin(s);
+            continue;
+        }
         int64_t patience_ms = info.ssi_signo == SIGINT ? INTERRUPT_MS : s->config->server.shutdown_ms;
         s->stop_ms = s->is_stopping ? 0 : patience_ms;
         if (s->is_stopping)
@@ -200,12 +221,18 @@ static void on_signal(struct watch *w, uint32_t ready)
     }
 }
 
+static void fill_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGUSR2);
+}
+
 static enum err watch_signals(struct server *s)
 {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
+    fill_signals(&set);
     s->signals = (struct watch) {
         .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .events = EPOLLIN, .on_ready = on_signal
     };
@@ -216,9 +243,7 @@ static enum err watch_signals(struct server *s)
 void server_block_signals(void)
 {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
+    fill_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -239,6 +264,7 @@ void server_run(struct server *s)
         int failed = pthread_create(&s->threads[i], NULL, loop_thread, s->loops[i]);
         HZ_ASSERT(!failed);
     }
+    restart_announce(s);
     loop_run(s->loops[0]);
     for (size_t i = 1; i < s->loops_len; i++)
         pthread_join(s->threads[i], NULL);

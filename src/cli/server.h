@@ -11,9 +11,11 @@
  */
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "api/api.h"
 #include "cli/admin_key.h"
+#include "cli/restart.h"
 #include "sim/sim.h"
 
 enum { SERVER_LOOPS_MAX = 64 };
@@ -35,6 +37,8 @@ struct server {
     struct watch signals;
     int64_t stop_ms; /* how long requests in flight may go on */
     bool is_stopping;
+    atomic_size_t told; /* orders on their way to servers */
+    struct restart restart;
     struct admin_key admin_key;
 };
 
@@ -42,8 +46,16 @@ struct server {
 void server_block_signals(void);
 /* With `config` set. After an error, too, server_close frees what was opened. */
 enum err server_open(struct server *s, struct fail *fail) HZ_MUST_USE;
-/* Until a signal has stopped it. */
+/* Until a signal has stopped it, or another process has taken over. */
 void server_run(struct server *s);
 void server_close(struct server *s);
+
+/* ---- while it runs: the main thread ---- */
+
+/* Calls fn for each server on its own loop, after the connections that are on their way to it. */
+void server_tell(struct server *s, void (*fn)(struct http_server *));
+/* All of them, also those on their way while an order is. */
+size_t server_connections(const struct server *s);
+void server_stop_loops(struct server *s);
 
 #endif

@@ -214,18 +214,47 @@ static enum err listen_on(struct address *address, int *out, struct fail *fail)
     return OK;
 }
 
+static bool is_same_address(const struct address *wanted, const struct address *there)
+{
+    char a[ADDRESS_TEXT_MAX], b[ADDRESS_TEXT_MAX];
+    address_format_host(wanted, a);
+    address_format_host(there, b);
+    return strcmp(a, b) == 0 &&
+           (address_port(wanted) == 0 || address_port(wanted) == address_port(there));
+}
+
+static bool listens_at(int fd, struct address *address)
+{
+    struct address there = { .len = sizeof(there.v6) };
+    bool is_there = fd >= 0 && getsockname(fd, &there.any, &there.len) == 0 &&
+                    is_same_address(address, &there);
+    if (is_there)
+        *address = there;
+    return is_there;
+}
+
 enum err acceptor_open(const char *host, int port, const struct acceptor_target *targets,
                        size_t count, struct acceptor **out, struct fail *fail)
 {
+    bool is_adopted;
+    return acceptor_adopt(-1, host, port, targets, count, out, &is_adopted, fail);
+}
+
+enum err acceptor_adopt(int fd, const char *host, int port, const struct acceptor_target *targets,
+                        size_t count, struct acceptor **out, bool *is_adopted, struct fail *fail)
+{
     HZ_ASSERT(count > 0);
     struct address address;
-    int fd = -1;
-    if (!parse_host(host, port, &address))
+    bool is_valid = parse_host(host, port, &address);
+    *is_adopted = is_valid && listens_at(fd, &address);
+    if (fd >= 0 && !*is_adopted)
+        close(fd);
+    if (!is_valid)
         return fail_set(fail, ERR_IO,
                         "cannot listen on '%.60s' port %d: give an IP address such as 127.0.0.1, "
                         "0.0.0.0 or ::, and a port from 0 to 65535",
                         host, port);
-    enum err err = listen_on(&address, &fd, fail);
+    enum err err = *is_adopted ? OK : listen_on(&address, &fd, fail);
     if (err)
         return err;
     struct acceptor *a = mem_zalloc(sizeof(*a) + count * sizeof(a->targets[0]));
@@ -254,6 +283,18 @@ void acceptor_stop(struct acceptor *a)
     timer_cancel(a->loop, &a->timer);
 }
 
+void acceptor_shut(struct acceptor *a)
+{
+    if (a->watch.fd >= 0)
+        close(a->watch.fd);
+    a->watch.fd = -1;
+}
+
+int acceptor_socket(const struct acceptor *a)
+{
+    return a->watch.fd;
+}
+
 int acceptor_port(const struct acceptor *a)
 {
     return a->port;
@@ -264,7 +305,7 @@ void acceptor_destroy(struct acceptor *a)
     if (!a)
         return;
     acceptor_stop(a);
-    close(a->watch.fd);
+    acceptor_shut(a);
     if (a->spare_fd >= 0)
         close(a->spare_fd);
     atomic_store(&a->is_destroyed, true);

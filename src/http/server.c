@@ -215,6 +215,11 @@ void http_server_drain(struct http_server *s)
     close_resting(&s->idle, INT64_MAX);
 }
 
+void http_server_retire(struct http_server *s, bool is_retiring)
+{
+    s->is_retiring = is_retiring;
+}
+
 static void request_free(struct request_in *in)
 {
     buf_fini(&in->input);

@@ -70,6 +70,10 @@ struct http_server *http_server_create(struct loop *l, const struct http_server_
 void http_server_take(struct http_server *s, int fd, const struct address *peer);
 /* Idle connections are closed, those in a request answer it with `Connection: close`. */
 void http_server_drain(struct http_server *s);
+/* Another process takes the new connections: ours stay until they have had one more answer, with
+ * `Connection: close`, or have rested too long. A close of an idle one could meet its next request.
+ * `is_retiring` false: as before. */
+void http_server_retire(struct http_server *s, bool is_retiring);
 size_t http_server_connections(const struct http_server *s);
 /* All connections closed; after the loop has no tasks left. */
 void http_server_destroy(struct http_server *s);
@@ -107,10 +111,19 @@ struct acceptor_target {
  * to the target that has fewest. ERR_IO with the reason (port in use, ...) in `fail`. */
 enum err acceptor_open(const char *host, int port, const struct acceptor_target *targets,
                        size_t count, struct acceptor **out, struct fail *fail) HZ_MUST_USE;
+/* The same at a descriptor that listens already, if that is its address (port 0: any); else it is
+ * closed, and *is_adopted says so. Takes the descriptor. */
+enum err acceptor_adopt(int fd, const char *host, int port, const struct acceptor_target *targets,
+                        size_t count, struct acceptor **out, bool *is_adopted,
+                        struct fail *fail) HZ_MUST_USE;
 /* Starts accepting: on the first target's loop thread, or before it runs. */
 void acceptor_start(struct acceptor *a);
-/* On that same thread; the listening socket stays open until acceptor_destroy. */
+/* On that same thread; the listening socket stays open, and acceptor_start goes on. */
 void acceptor_stop(struct acceptor *a);
+/* Stopped before: closes the listening socket. */
+void acceptor_shut(struct acceptor *a);
+/* The listening socket, lent; -1 once it was shut. */
+int acceptor_socket(const struct acceptor *a);
 /* The port in use, also when 0 was asked for. */
 int acceptor_port(const struct acceptor *a);
 /* When no loop runs any more, before its servers and loops are destroyed. */

@@ -64,7 +64,7 @@ struct http_server {
     struct rest_queue idle;
     struct timer timer;
     atomic_size_t connections; /* the acceptor reads it from its own thread */
-    bool is_draining;
+    bool is_draining, is_retiring;
     struct series *gauge;
     struct request_in *spare;
     size_t spare_len;

@@ -67,6 +67,47 @@ TEST(an_address_that_cannot_be_used_is_named_with_advice)
     test_run(opens, NULL);
 }
 
+static void adopts(struct task *t, void *arg)
+{
+    (void)arg;
+    struct http_server *server = http_server_create(test_loop, &options);
+    struct acceptor_target target = { test_loop, server };
+    struct acceptor *first, *second, *elsewhere;
+    struct fail fail = { 0 };
+    bool is_adopted;
+    CHECK_OK(acceptor_open("127.0.0.1", 0, &target, 1, &first, &fail));
+    int port = acceptor_port(first);
+    struct world w = { .port = port };
+    struct stream waits;
+    raw_open(t, &w, &waits); /* nobody has accepted it yet */
+
+    int other = dup(acceptor_socket(first));
+    CHECK_OK(acceptor_adopt(other, "127.0.0.2", 0, &target, 1, &elsewhere, &is_adopted, &fail));
+    CHECK(!is_adopted);
+    CHECK(acceptor_port(elsewhere) != port);
+    CHECK_OK(acceptor_adopt(dup(acceptor_socket(first)), "localhost", port, &target, 1, &second,
+                            &is_adopted, &fail));
+    CHECK(is_adopted);
+    CHECK_EQ(acceptor_port(second), port);
+    acceptor_destroy(first);
+    acceptor_destroy(elsewhere);
+    acceptor_start(second);
+    raw_put(t, &waits, GET);
+    char data[512];
+    size_t got;
+    CHECK_OK(stream_read(t, &waits, data, sizeof(data), &got, INT64_MAX));
+    CHECK(str_ends(str_make(data, got), STR("\r\n\r\nhello")));
+    stream_close(&waits);
+    acceptor_destroy(second);
+    http_server_destroy(server);
+    test_done();
+}
+
+TEST(a_socket_is_adopted_with_the_connections_that_wait_at_it)
+{
+    test_run(adopts, NULL);
+}
+
 /* ---- several loops ---- */
 
 enum { CONNECTIONS = 20 };
@@ -202,6 +243,7 @@ TEST(without_descriptors_clients_are_closed_and_later_served_again)
 }
 
 RUN_TESTS(T(an_address_that_cannot_be_used_is_named_with_advice),
+          T(a_socket_is_adopted_with_the_connections_that_wait_at_it),
           T(connections_are_spread_evenly_over_the_loops),
           T(a_connection_on_its_way_at_the_end_is_closed),
           T(without_descriptors_clients_are_closed_and_later_served_again))

@@ -552,6 +552,40 @@ TEST(a_drain_closes_idle_connections_and_lets_the_others_finish)
     run(sees_the_drain, wait_and_echo);
 }
 
+static void sees_the_retirement(struct task *t, void *arg)
+{
+    (void)arg;
+    struct stream idle, fresh, back;
+    raw_open(t, &w, &idle);
+    raw_put(t, &idle, GET("/"));
+    CHECK_ERR(raw_get(t, &idle, &answer), ERR_TIMEOUT);
+    raw_open(t, &w, &fresh);
+    raw_open(t, &w, &back);
+    some_turns(t);
+
+    http_server_retire(w.server, true);
+    CHECK_ERR(raw_get(t, &idle, &answer), ERR_TIMEOUT);
+    CHECK_EQ(http_server_connections(w.server), 3);
+    struct stream *const both[] = { &idle, &fresh };
+    for (size_t i = 0; i < HZ_LEN(both); i++) {
+        raw_put(t, both[i], GET("/"));
+        CHECK_ERR(raw_get(t, both[i], &answer), ERR_CLOSED);
+        CHECK_STR(buf_str(&answer), "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 8\r\n\r\n"
+                                    "GET / []");
+        stream_close(both[i]);
+    }
+    http_server_retire(w.server, false);
+    raw_put(t, &back, GET("/"));
+    CHECK_ERR(raw_get(t, &back, &answer), ERR_TIMEOUT);
+    CHECK_STR(buf_str(&answer), SAYS("8", "GET / []"));
+    stream_close(&back);
+}
+
+TEST(a_retiring_server_gives_each_connection_one_last_answer_and_closes_none_that_rests)
+{
+    run(sees_the_retirement, echo);
+}
+
 static void comes_third(struct task *t, void *arg)
 {
     (void)arg;
@@ -586,4 +620,5 @@ RUN_TESTS(T(an_idle_connection_is_kept_and_holds_no_task),
           T(a_client_that_leaves_within_its_request_is_forgotten),
           T(a_handler_that_says_nothing_is_a_500),
           T(a_drain_closes_idle_connections_and_lets_the_others_finish),
+          T(a_retiring_server_gives_each_connection_one_last_answer_and_closes_none_that_rests),
           T(connections_beyond_the_limit_are_turned_away))
