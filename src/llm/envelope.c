@@ -6,9 +6,9 @@ static bool is_filled(struct str value)
 }
 
 /* The value as it came, or at = NULL where the fallback had to take its place. */
-static struct str take_text(struct splice_object *o, struct str fallback)
+static struct str take_text(struct splice_object *o, struct str fallback, bool is_given)
 {
-    if (is_filled(o->value))
+    if (is_filled(o->value) && !is_given)
         return o->value;
     splice_open(o->splice, o->value);
     buf_add_json(o->splice->out, fallback);
@@ -19,7 +19,7 @@ static void take_created(struct envelope *e, struct splice_object *o)
 {
     e->has_created = true;
     struct str whole = str_first(o->value, str_find_char(o->value, '.'));
-    if (json_kind(o->value) != JSON_NUMBER) {
+    if (json_kind(o->value) != JSON_NUMBER || e->is_given) {
         splice_open(o->splice, o->value);
         buf_add_i64(o->splice->out, e->created_s);
         return;
@@ -32,15 +32,15 @@ bool envelope_take(struct envelope *e, struct splice_object *o)
 {
     if (KEY_IS(o->key, "id")) {
         e->has_id = true;
-        e->seen_id = take_text(o, e->id);
+        e->seen_id = take_text(o, e->id, e->is_given);
     } else if (KEY_IS(o->key, "model")) {
         e->has_model = true;
-        e->seen_model = take_text(o, e->model);
+        e->seen_model = take_text(o, e->model, e->is_given);
     } else if (KEY_IS(o->key, "created")) {
         take_created(e, o);
     } else if (KEY_IS(o->key, "object")) {
         e->has_object = true;
-        take_text(o, str_of(e->object));
+        take_text(o, str_of(e->object), false);
     } else {
         return false;
     }

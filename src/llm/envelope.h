@@ -16,6 +16,7 @@ struct envelope {
     struct str model;
     int64_t created_s;
     bool is_simulated;
+    bool is_given; /* id, model and created stand whatever the document says */
 
     /* What the document said: raw strings, at = NULL where it said nothing. */
     struct str seen_id;

@@ -40,6 +40,8 @@ struct llm_request {
     int64_t max_tokens;     /* from either field; 0 if absent */
     int64_t media;          /* parts of messages that are not text */
     int64_t image_bytes;    /* of the body: addresses and data of images */
+    struct str prefill;     /* llm_request_continue: an answer's beginning, for the provider to go on with */
+    int64_t prefill_tokens; /* of it, by heuristic */
     struct str schemas[3];  /* raw: tools, functions and a JSON schema, which are part of the prompt */
     size_t schemas_len;
 };
@@ -48,6 +50,10 @@ struct llm_request {
  * what is allowed (messages absent or empty, stream not boolean, n < 1, ...). */
 enum err llm_request_read(struct arena *a, enum llm_operation operation, struct str body,
                           struct llm_request *out, struct fail *fail) HZ_MUST_USE;
+
+/* From now on it asks for the rest of an answer that has begun: it ends with an assistant's message of
+ * this text (borrowed), and its limit is less by what was said. */
+void llm_request_continue(struct llm_request *r, struct str text);
 
 /* More input tokens than this cannot be billed: a token is at least a byte of the request, whatever
  * the tokenizer, and an image costs at most what the dearest rule in use makes of the largest one. */
@@ -87,11 +93,22 @@ struct llm_answer {
     struct str response_model;
 };
 
+/* What a client has of a stream that broke. */
+struct llm_said {
+    struct str text;
+    struct str id, model; /* of its chunks */
+    int64_t created_s;
+    struct usage usage; /* what it came to */
+};
+
 struct llm_answer_options {
     bool is_simulated; /* adds "simulated": true, to each chunk of a stream too */
     /* For answers that lack them, which strict clients refuse; borrowed until the answer ends. */
     struct str id;     /* empty: "chatcmpl-0" */
     int64_t created_s; /* Unix time */
+    /* Streams only. */
+    bool keeps_text;              /* for llm_stream_said */
+    const struct llm_said *after; /* the stream that this one goes on with, or NULL; borrowed */
 };
 
 /* A 200 body, rewritten for the client into `out` (think tags moved to reasoning_content, null
@@ -132,6 +149,10 @@ bool llm_stream_is_complete(const struct llm_stream *s);
 /* What is known so far, at any moment; output_estimate counts all text that was received. The text
  * lives as long as the stream. */
 void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out);
+/* Can another stream go on where this one ended? Not if it finished or said nothing, nor if there was
+ * more than text (reasoning, tool calls, several choices), nor beyond 256 KiB. The text is what this
+ * stream alone said; all but usage is set, and lives as long as the stream. */
+bool llm_stream_said(const struct llm_stream *s, struct llm_said *out);
 const struct llm_error *llm_stream_error(const struct llm_stream *s);
 
 #endif

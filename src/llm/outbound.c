@@ -61,10 +61,16 @@ static int64_t own_limit(const struct llm_request *r, const struct deployment *d
     return d->caps.default_max_tokens ? d->caps.default_max_tokens : longest_answer(r, d->model);
 }
 
+/* Of a limit, what an answer that has begun leaves. */
+static int64_t rest_of(const struct llm_request *r, int64_t limit)
+{
+    return limit && r->prefill.len ? HZ_MAX(limit - r->prefill_tokens, 1) : limit;
+}
+
 int64_t llm_request_output_limit(const struct llm_request *r, const struct deployment *d)
 {
     bool is_dropped = drops(d, "max_tokens") || drops(d, "max_completion_tokens");
-    return r->max_tokens && !is_dropped ? r->max_tokens : own_limit(r, d);
+    return rest_of(r, r->max_tokens && !is_dropped ? r->max_tokens : own_limit(r, d));
 }
 
 /* ---- body ---- */
@@ -87,14 +93,29 @@ static void edit_max_tokens(struct rewriting *w, struct splice_object *o)
         splice_drop(o);
         return;
     }
-    if (!name || key_is(o->key, str_of(name)))
-        return;
-    if (!json_is_null(json_get(w->request->body, name))) {
+    bool is_renamed = name && !key_is(o->key, str_of(name));
+    if (is_renamed && !json_is_null(json_get(w->request->body, name))) {
         splice_drop(o);
         return;
     }
-    splice_open(&w->splice, o->raw_key);
-    buf_addf(w->splice.out, "\"%s\"", name);
+    if (is_renamed) {
+        splice_open(&w->splice, o->raw_key);
+        buf_addf(w->splice.out, "\"%s\"", name);
+    }
+    int64_t limit;
+    if (w->request->prefill.len && json_to_i64(o->value, &limit)) {
+        splice_open(&w->splice, o->value);
+        buf_add_i64(w->splice.out, rest_of(w->request, limit));
+    }
+}
+
+/* Before the bracket that ends them. */
+static void add_prefill(struct rewriting *w, struct str messages)
+{
+    splice_open(&w->splice, str_make(messages.at + messages.len - 1, 1));
+    buf_add(w->splice.out, STR(",{\"role\":\"assistant\",\"content\":"));
+    buf_add_json(w->splice.out, w->request->prefill);
+    buf_add(w->splice.out, STR("}]"));
 }
 
 static void edit_stream_options(struct rewriting *w, struct str value)
@@ -128,6 +149,8 @@ static void edit_member(struct rewriting *w, struct splice_object *o)
         buf_add_json(w->splice.out, w->deployment->name);
     } else if (KEY_IS(o->key, "messages")) {
         replay_rewrite(&w->splice, o->value, w->deployment);
+        if (w->request->prefill.len)
+            add_prefill(w, o->value);
     } else if (KEY_IS(o->key, "max_tokens") || KEY_IS(o->key, "max_completion_tokens")) {
         edit_max_tokens(w, o);
     } else if (KEY_IS(o->key, "stream_options") && w->asks_usage) {
@@ -157,14 +180,14 @@ static enum err build_body(struct arena *a, const struct llm_request *r, const s
         .request = r,
         .deployment = d,
         .max_tokens_name = max_tokens_name(d),
-        .own_limit = own_limit(r, d),
+        .own_limit = rest_of(r, own_limit(r, d)),
         .asks_usage =
             r->is_stream && d->caps.stream_usage == STREAM_USAGE_OPTION && !dialect->drops_extra,
     };
     struct splice_object o;
     enum err err = OK;
 
-    buf_reserve(&body, r->body.len + 256);
+    buf_reserve(&body, r->body.len + r->prefill.len + 256);
     splice_init(&w.splice, r->body, &body);
     splice_walk(&o, &w.splice, r->body);
     while (splice_next(&o))

@@ -206,10 +206,22 @@ enum err llm_request_read(struct arena *a, enum llm_operation operation, struct 
     return check_required(&in);
 }
 
+/* ,{"role":"assistant","content":""} */
+enum { PREFILL_FRAME_BYTES = 35, MESSAGE_TOKENS = 3 };
+
+void llm_request_continue(struct llm_request *r, struct str text)
+{
+    struct token_counter said = { 0 };
+    token_count_add(&said, text);
+    r->prefill = text;
+    r->prefill_tokens = token_count_total(&said);
+}
+
 int64_t llm_request_input_bound(const struct llm_request *r)
 {
     int64_t text_bytes = (int64_t)r->body.len - r->image_bytes;
-    return text_bytes + r->media * IMAGE_TOKENS_MOST;
+    int64_t prefill_bytes = r->prefill.len ? (int64_t)r->prefill.len + PREFILL_FRAME_BYTES : 0;
+    return text_bytes + prefill_bytes + r->media * IMAGE_TOKENS_MOST;
 }
 
 int64_t llm_request_input_estimate(const struct llm_request *r)
@@ -217,7 +229,10 @@ int64_t llm_request_input_estimate(const struct llm_request *r)
     struct token_counter schemas = { 0 };
     for (size_t i = 0; i < r->schemas_len; i++)
         token_count_add(&schemas, r->schemas[i]);
-    return token_count_total(&schemas) + (r->operation == LLM_CHAT
+    if (r->prefill.len)
+        token_count_add(&schemas, STR("assistant"));
+    int64_t prefill = r->prefill.len ? r->prefill_tokens + MESSAGE_TOKENS : 0;
+    return token_count_total(&schemas) + prefill + (r->operation == LLM_CHAT
                                               ? token_count_messages(r->messages)
                                               : prompt_count_input(r->input));
 }

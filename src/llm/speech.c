@@ -11,6 +11,7 @@ void speech_fini(struct speech *sp)
     buf_fini(&sp->text);
     buf_fini(&sp->reasoning);
     buf_fini(&sp->answer);
+    buf_fini(&sp->kept);
 }
 
 static bool is_filled(struct str value)
@@ -18,7 +19,7 @@ static bool is_filled(struct str value)
     return json_kind(value) == JSON_STRING && value.len > 2;
 }
 
-void speech_count(struct speech *sp, struct str value)
+static void count(struct speech *sp, struct str value)
 {
     if (!is_filled(value))
         return;
@@ -26,7 +27,40 @@ void speech_count(struct speech *sp, struct str value)
     sp->has_content = true;
 }
 
+/* Beside the text: who goes on with the text alone would not know of it. */
+static void count_more(struct speech *sp, struct str value)
+{
+    count(sp, value);
+    sp->has_more |= is_filled(value);
+}
+
+static void bound_kept(struct speech *sp, bool is_text)
+{
+    sp->has_more = !is_text || sp->kept.len > SPEECH_KEPT_MAX;
+    if (sp->has_more)
+        buf_fini(&sp->kept);
+}
+
+void speech_say(struct speech *sp, struct str value)
+{
+    count(sp, value);
+    if (!sp->keeps_text || sp->has_more || !is_filled(value))
+        return;
+    bool is_text = json_str_append(value, &sp->kept);
+    bound_kept(sp, is_text);
+}
+
 /* ---- content ---- */
+
+/* What the scratch holds. */
+static void keep_answer(struct speech *sp)
+{
+    sp->has_more |= sp->reasoning.len > 0;
+    if (!sp->keeps_text || sp->has_more)
+        return;
+    buf_add(&sp->kept, buf_str(&sp->answer));
+    bound_kept(sp, true);
+}
 
 /* What the scratch holds, as members without the braces. */
 static void write_members(struct speech *sp, struct buf *out, bool needs_content)
@@ -63,7 +97,7 @@ static void rewrite_text(struct speech *sp, struct voice *v, struct splice_objec
 {
     if (think_is_off(&v->think)) {
         sp->only_text = o->value;
-        speech_count(sp, o->value);
+        speech_say(sp, o->value);
         return;
     }
     if (json_is_null(o->value) && !is_last)
@@ -77,6 +111,7 @@ static void rewrite_text(struct speech *sp, struct voice *v, struct splice_objec
     if (sp->reasoning.len || !str_eq(buf_str(&sp->answer), buf_str(&sp->text)))
         replace_content(sp, o);
     sp->has_content |= sp->answer.len > 0;
+    keep_answer(sp);
 }
 
 /* Mistral's form: parts of type thinking, which hold text parts themselves, and of type text. */
@@ -117,10 +152,11 @@ static void rewrite_parts(struct speech *sp, struct splice_object *o)
         /* A kind of part that is not known stays as it came. */
         sp->tokens.millitokens = counted;
         token_count_add(&sp->tokens, o->value);
-        sp->has_content = true;
+        sp->has_content = sp->has_more = true;
         return;
     }
     replace_content(sp, o);
+    keep_answer(sp);
 }
 
 struct str speech_rest(struct speech *sp, struct voice *v)
@@ -137,7 +173,7 @@ static void rewrite_arguments(struct speech *sp, struct splice_object *o)
 {
     enum json_kind kind = json_kind(o->value);
     if (kind == JSON_STRING) {
-        speech_count(sp, o->value);
+        count(sp, o->value);
         return;
     }
     splice_open(o->splice, o->value);
@@ -157,7 +193,7 @@ static void rewrite_function(struct speech *sp, struct splice *s, struct str fun
         if (KEY_IS(o.key, "arguments"))
             rewrite_arguments(sp, &o);
         else if (KEY_IS(o.key, "name"))
-            speech_count(sp, o.value);
+            count(sp, o.value);
         else if (KEY_IS(o.key, "call_id") && json_is_null(o.value))
             splice_drop(&o);
     }
@@ -198,7 +234,7 @@ static void rewrite_calls(struct speech *sp, struct voice *v, struct splice_obje
     while (json_next_element(&it, &call)) {
         if (json_kind(call) != JSON_OBJECT)
             continue;
-        v->has_tools = sp->has_content = true;
+        v->has_tools = sp->has_content = sp->has_more = true;
         rewrite_call(sp, v, o->splice, call);
     }
 }
@@ -227,18 +263,19 @@ static void rewrite_member(struct speech *sp, struct voice *v, struct splice_obj
         rewrite_calls(sp, v, o);
     } else if (KEY_IS(o->key, "function_call")) {
         if (json_kind(o->value) == JSON_OBJECT) {
-            sp->has_content = true;
+            sp->has_content = sp->has_more = true;
             rewrite_function(sp, o->splice, o->value);
         }
     } else if (KEY_IS(o->key, "audio")) {
         sp->has_content |= json_kind(o->value) == JSON_OBJECT;
+        sp->has_more |= json_kind(o->value) == JSON_OBJECT;
     } else if (KEY_IS(o->key, "reasoning_content") || KEY_IS(o->key, "refusal")) {
         sp->only_text = o->value;
-        speech_count(sp, o->value);
+        count_more(sp, o->value);
     } else if (KEY_IS(o->key, "reasoning") &&
                !is_filled(json_get(o->object, "reasoning_content"))) {
         /* Servers that changed the name send both. */
-        speech_count(sp, o->value);
+        count_more(sp, o->value);
     }
 }
 

@@ -24,12 +24,17 @@ struct voice {
 
 void voice_init(struct voice *v, enum reasoning_format format);
 
+enum { SPEECH_KEPT_MAX = 256 * 1024 };
+
 /* Shared by all choices of an answer. */
 struct speech {
     bool is_delta;
     struct token_counter tokens;
     bool has_content;     /* set when something came that a client would show or run */
     struct str only_text; /* the string, if the last speech was a single one of plain text */
+    bool keeps_text;
+    bool has_more;   /* than text alone, or than is kept of it */
+    struct buf kept; /* the text of all */
     /* Scratch. */
     struct buf text;
     struct buf reasoning;
@@ -37,8 +42,8 @@ struct speech {
 };
 
 void speech_fini(struct speech *sp);
-/* Plain text that passes unchanged: a JSON string. */
-void speech_count(struct speech *sp, struct str value);
+/* Content that passes unchanged: a JSON string. */
+void speech_say(struct speech *sp, struct str value);
 /* is_last: nothing follows, so what was held back comes out. */
 void speech_rewrite(struct speech *sp, struct voice *v, struct splice *s, struct str object,
                     bool is_last);

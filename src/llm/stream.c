@@ -60,6 +60,13 @@ struct llm_stream *llm_stream_create(const struct llm_request *r, const struct d
     s->model = d->model->name;
     s->created_s = options->created_s;
     s->speech.is_delta = true;
+    s->speech.keeps_text = options->keeps_text;
+    if (options->after) {
+        s->has_envelope = true;
+        s->id = options->after->id;
+        s->model = options->after->model;
+        s->created_s = options->after->created_s;
+    }
     return s;
 }
 
@@ -81,8 +88,10 @@ static struct voice *get_voice(struct llm_stream *s, size_t index)
 {
     if (index >= s->voices_len) {
         s->voices = mem_realloc(s->voices, (index + 1) * sizeof(*s->voices));
-        for (size_t i = s->voices_len; i <= index; i++)
+        for (size_t i = s->voices_len; i <= index; i++) {
             voice_init(&s->voices[i], s->reasoning);
+            s->voices[i].has_role = s->options.after != NULL;
+        }
         s->voices_len = index + 1;
     }
     return &s->voices[index];
@@ -175,6 +184,7 @@ static void rewrite_event(struct llm_stream *s, struct event *e, struct str data
         .model = s->model,
         .created_s = s->created_s,
         .is_simulated = s->options.is_simulated,
+        .is_given = s->options.after != NULL,
     };
     buf_add(out, STR("data: "));
     size_t from = out->len;
@@ -242,7 +252,7 @@ static enum llm_stream_kind pass_twin(struct llm_stream *s, struct str data, str
                                       struct buf *out)
 {
     s->speech.has_content = false;
-    speech_count(&s->speech, text);
+    speech_say(&s->speech, text);
     buf_reserve(out, data.len + STR("data: \n\n").len);
     buf_add(out, STR("data: "));
     buf_add(out, data);
@@ -316,7 +326,7 @@ static void write_usage(struct llm_stream *s, struct buf *out)
 {
     begin_chunk(s, out);
     buf_add(out, STR("],\"usage\":"));
-    if (s->usage_text.len) {
+    if (s->usage_text.len && !s->options.after) {
         buf_add(out, buf_str(&s->usage_text));
     } else {
         struct usage usage = s->usage;
@@ -325,6 +335,8 @@ static void write_usage(struct llm_stream *s, struct buf *out)
                 .input_tokens = llm_request_input_estimate(s->request),
                 .output_tokens = token_count_total(&s->speech.tokens),
             };
+        if (s->options.after)
+            usage_add(&usage, &s->options.after->usage);
         tally_write(&usage, out);
     }
     buf_add(out, STR("}\n\n"));
@@ -358,6 +370,17 @@ void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out)
         .finish_reason = s->finish_reason,
         .response_model = s->response_model,
     };
+}
+
+bool llm_stream_said(const struct llm_stream *s, struct llm_said *out)
+{
+    *out = (struct llm_said) {
+        .text = buf_str(&s->speech.kept),
+        .id = s->id,
+        .model = s->model,
+        .created_s = s->created_s,
+    };
+    return out->text.len && !s->speech.has_more && s->voices_len == 1 && !s->voices[0].is_finished;
 }
 
 const struct llm_error *llm_stream_error(const struct llm_stream *s)

@@ -21,4 +21,13 @@ struct usage {
     int64_t reasoning_tokens;
 };
 
+static inline void usage_add(struct usage *sum, const struct usage *more)
+{
+    sum->input_tokens += more->input_tokens;
+    sum->cached_tokens += more->cached_tokens;
+    sum->cache_write_tokens += more->cache_write_tokens;
+    sum->output_tokens += more->output_tokens;
+    sum->reasoning_tokens += more->reasoning_tokens;
+}
+
 #endif

@@ -241,6 +241,30 @@ TEST(a_limit_that_is_refused_is_neither_sent_nor_a_bound)
     fixture_fini(&f);
 }
 
+TEST(an_answer_that_has_begun_is_sent_on_for_its_rest)
+{
+    static struct fixture f;
+    struct llm_outbound out;
+    fixture_init(&f, DIALECT_OPENAI);
+    f.deployment.caps.has_developer_role = false;
+    CHECK_OK(fixture_read(&f, LLM_CHAT, "{\"max_tokens\":10,\"messages\":[{\"role\":\"developer\",\"content\":\"hi\"} ],"
+                                        "\"max_completion_tokens\":2}"));
+    int64_t bound = llm_request_input_bound(&f.request), estimate = llm_request_input_estimate(&f.request);
+    llm_request_continue(&f.request, STR("Well, \"so\"\n\xC3\xA9"));
+    CHECK_OK(llm_outbound_build(&f.arena, &f.request, &f.deployment, &out, &f.fail));
+    CHECK_STR(out.body, "{\"max_tokens\":6,\"messages\":[{\"role\":\"system\",\"content\":\"hi\"} ,"
+                        "{\"role\":\"assistant\",\"content\":\"Well, \\\"so\\\"\\n\xC3\xA9\"}],"
+                        "\"max_completion_tokens\":1,\"model\":\"dep\"}");
+    CHECK_EQ(llm_request_output_limit(&f.request, &f.deployment), 6);
+    CHECK_EQ(llm_request_input_bound(&f.request), bound + 13 + 35);
+    CHECK_EQ(llm_request_input_estimate(&f.request), estimate + 4 + 3 + 3); /* text, message, role */
+    llm_request_continue(&f.request, STR("Well"));
+    CHECK_OK(llm_outbound_build(&f.arena, &f.request, &f.deployment, &out, &f.fail));
+    CHECK(str_find(out.body, STR("{\"role\":\"assistant\",\"content\":\"Well\"}]")) != SIZE_MAX);
+    CHECK_EQ(llm_request_output_limit(&f.request, &f.deployment), 9);
+    fixture_fini(&f);
+}
+
 TEST(parameters_a_model_rejects_are_left_out)
 {
     static const struct str drops[] = { { "temperature", 11 }, { "logprobs", 8 }, { "user", 4 } };
@@ -375,6 +399,7 @@ RUN_TESTS(T(only_the_model_changes_and_unknown_fields_survive_byte_for_byte),
           T(the_token_limit_is_renamed_and_never_doubled),
           T(a_default_token_limit_bounds_what_the_caller_left_open),
           T(the_longest_answer_is_the_limit_where_it_is_sure_to_fit), T(a_limit_that_is_refused_is_neither_sent_nor_a_bound),
+          T(an_answer_that_has_begun_is_sent_on_for_its_rest),
           T(parameters_a_model_rejects_are_left_out),
           T(developer_turns_become_system_turns_for_models_without_that_role),
           T(part_arrays_of_text_alone_are_flattened),

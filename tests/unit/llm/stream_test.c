@@ -365,7 +365,139 @@ TEST(garbage_is_told_from_what_is_merely_empty)
     close_stream(c);
 }
 
-RUN_TESTS(T(chunks_in_order_are_copied_byte_for_byte),
+/* ---- another stream goes on ---- */
+
+static bool said_is(struct case_stream *c, const char *text)
+{
+    struct llm_said said;
+    bool can_go_on = llm_stream_said(c->stream, &said);
+    if (can_go_on && text) {
+        CHECK_STR(said.text, text);
+        CHECK_STR(said.id, "c1");
+        CHECK_STR(said.model, "gpt-4o");
+        CHECK_EQ(said.created_s, 1700000001);
+    }
+    return can_go_on;
+}
+
+static struct case_stream *open_keeping(enum reasoning_format format)
+{
+    struct case_stream *c = open_stream(DIALECT_OPENAI, format, true);
+    llm_stream_destroy(c->stream);
+    c->f.options.keeps_text = true;
+    c->stream = llm_stream_create(&c->f.request, &c->f.deployment, &c->f.options);
+    return c;
+}
+
+static void feed(struct case_stream *c, const char *data)
+{
+    buf_clear(&c->f.out);
+    (void)llm_stream_event(c->stream, str_of(data), &c->f.out);
+}
+
+TEST(text_is_kept_as_the_client_has_it)
+{
+    struct case_stream *c = open_keeping(REASONING_NONE);
+    feed(c, CHUNK("{\"role\":\"assistant\",\"content\":\"\"}", "null"));
+    CHECK(!said_is(c, NULL));
+    feed(c, CHUNK("{\"content\":\"One \"}", "null"));
+    feed(c, CHUNK("{\"content\":\"t\\u00e9\\n\"}", "null")); /* the short way */
+    feed(c, CHUNK("{\"content\":[{\"type\":\"text\",\"text\":\"three\"}]}", "null"));
+    CHECK(said_is(c, "One t\xC3\xA9\nthree"));
+    feed(c, "garbage");
+    CHECK(said_is(c, "One t\xC3\xA9\nthree"));
+    feed(c, CHUNK("{}", "\"stop\""));
+    CHECK(!said_is(c, NULL));
+    close_stream(c);
+
+    c = open_keeping(REASONING_THINK_TAG);
+    feed(c, CHUNK("{\"content\":\"No tag\"}", "null"));
+    CHECK(said_is(c, "No tag"));
+    close_stream(c);
+
+    c = open_stream(DIALECT_OPENAI, REASONING_NONE, false);
+    feed(c, CHUNK("{\"content\":\"One \"}", "null"));
+    CHECK(!said_is(c, NULL)); /* nobody asked for it */
+    close_stream(c);
+}
+
+TEST(more_than_text_is_not_gone_on_with)
+{
+    static const char *const more[] = {
+        "{\"reasoning_content\":\"Hm\"}", "{\"reasoning\":\"Hm\"}", "{\"refusal\":\"No\"}",
+        "{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}",
+        "{\"function_call\":{\"name\":\"f\"}}", "{\"audio\":{\"id\":\"a\"}}",
+        "{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"Hm\"}]}]}",
+        "{\"content\":[{\"type\":\"unknown\"}]}",
+    };
+    for (size_t i = 0; i < HZ_LEN(more); i++) {
+        static char chunk[512];
+        struct case_stream *c = open_keeping(REASONING_NONE);
+        snprintf(chunk, sizeof(chunk), "{" HEAD "\"choices\":[{\"index\":0,\"delta\":%s}]}", more[i]);
+        feed(c, CHUNK("{\"content\":\"One \"}", "null"));
+        CHECK(said_is(c, "One "));
+        feed(c, chunk);
+        feed(c, CHUNK("{\"content\":\"two\"}", "null"));
+        CHECK(!said_is(c, NULL));
+        close_stream(c);
+    }
+    struct case_stream *c = open_keeping(REASONING_THINK_TAG);
+    feed(c, CHUNK("{\"content\":\"<think>Hm</think>One\"}", "null"));
+    CHECK(!said_is(c, NULL));
+    close_stream(c);
+    c = open_keeping(REASONING_NONE);
+    feed(c, CHUNK("{\"content\":\"One\"}", "null"));
+    feed(c, "{" HEAD "\"choices\":[{\"index\":1,\"delta\":{\"content\":\"Uno\"}}]}");
+    CHECK(!said_is(c, NULL));
+    close_stream(c);
+}
+
+TEST(kept_text_is_bounded)
+{
+    static char chunk[4096 + 256], text[4096 + 1];
+    memset(text, 'x', sizeof(text) - 1);
+    snprintf(chunk, sizeof(chunk), CHUNK("{\"content\":\"%s\"}", "null"), text);
+    struct case_stream *c = open_keeping(REASONING_NONE);
+    for (int i = 0; i < 64; i++)
+        feed(c, chunk);
+    CHECK(said_is(c, NULL));
+    feed(c, CHUNK("{\"content\":\"x\"}", "null"));
+    CHECK(!said_is(c, NULL));
+    close_stream(c);
+}
+
+TEST(a_stream_that_goes_on_looks_like_the_same_one)
+{
+    const struct llm_said after = { .text = STR("One "), .id = STR("first"), .model = STR("other"), .created_s = 17,
+                                    .usage = { .input_tokens = 7, .cached_tokens = 1, .output_tokens = 40,
+                                               .reasoning_tokens = 2 } };
+    struct case_stream *c = open_keeping(REASONING_NONE);
+    llm_stream_destroy(c->stream);
+    c->f.options.after = &after;
+    c->stream = llm_stream_create(&c->f.request, &c->f.deployment, &c->f.options);
+#define SAME "\"id\":\"first\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"other\","
+    check_event(c, CHUNK("{\"role\":\"assistant\",\"content\":\"\"}", "null"), LLM_EVENT_NOTHING,
+                LINE("{" SAME "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":null}]}"));
+    for (int i = 0; i < 2; i++)
+        check_event(c, CHUNK("{\"content\":\"two\"}", "null"), LLM_EVENT_CONTENT,
+                    LINE("{" SAME "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"two\"},\"finish_reason\":null}]}"));
+    struct llm_said said;
+    CHECK(llm_stream_said(c->stream, &said));
+    CHECK_STR(said.text, "twotwo");
+    CHECK_STR(said.id, "first");
+    check_event(c, "{" HEAD "\"choices\":[],\"usage\":" USAGE "}", LLM_EVENT_NOTHING, "");
+    check_event(c, "[DONE]", LLM_EVENT_DONE, "");
+    check_finish(c, LINE("{" SAME "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}")
+                 LINE("{" SAME "\"choices\":[],\"usage\":{\"prompt_tokens\":67,\"completion_tokens\":58,\"total_tokens\":125,"
+                      "\"prompt_tokens_details\":{\"cached_tokens\":1},\"completion_tokens_details\":{\"reasoning_tokens\":2}}}"));
+    struct llm_answer answer = answer_of(c);
+    CHECK_EQ(answer.usage.input_tokens, 60); /* its own alone */
+    close_stream(c);
+}
+
+RUN_TESTS(T(text_is_kept_as_the_client_has_it), T(more_than_text_is_not_gone_on_with), T(kept_text_is_bounded),
+          T(a_stream_that_goes_on_looks_like_the_same_one),
+          T(chunks_in_order_are_copied_byte_for_byte),
           T(a_chunk_that_only_resembles_the_former_one_is_read_in_full),
           T(json_on_several_lines_becomes_one_line),
           T(usage_goes_out_last_and_once_to_a_client_that_asked),
