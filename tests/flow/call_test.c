@@ -23,8 +23,8 @@ static void stop_everywhere(enum disturbance disturbance)
         size_t nth = 0;
         while (world_run(&scenarios[i], disturbance, nth))
             CHECK(++nth < WAITS_MAX);
-        CHECK(nth >= 3); /* it did wait for the provider and for the ledger */
-        printf("  %s: disturbed at each of %zu waits\n", scenarios[i].name, nth);
+        CHECK(nth >= 3); /* it did wait for the provider and for the ledger, or ask for memory */
+        printf("  %s: disturbed at each of %zu places\n", scenarios[i].name, nth);
     }
 }
 
@@ -64,7 +64,12 @@ TEST(calls_settle_wherever_the_shutdown_comes)
     stop_everywhere(DISTURB_SHUTDOWN);
 }
 
+TEST(calls_settle_wherever_their_memory_ends)
+{
+    stop_everywhere(DISTURB_MEMORY);
+}
+
 RUN_TESTS(T(calls_end_as_they_should_when_nothing_disturbs), T(calls_settle_wherever_the_client_leaves),
           T(calls_settle_wherever_they_are_stopped), T(calls_settle_wherever_the_provider_stops),
           T(calls_settle_wherever_the_database_goes_away), T(calls_settle_wherever_time_runs_out),
-          T(calls_settle_wherever_the_shutdown_comes))
+          T(calls_settle_wherever_the_shutdown_comes), T(calls_settle_wherever_their_memory_ends))

@@ -13,6 +13,7 @@
 #include "sim/sim.h"
 #include "support.h"
 
+enum { MEMORY_AMPLE = 1 << 20, MEMORY_STEP = 16 };
 enum { PAST_EVERY_DEADLINE_MS = 600000, SETTLES_WITHIN_MS = 1000000, DOWN_WAIT_MS = 50 };
 
 /* What outlives a run: the directory with its database, and one key. */
@@ -132,7 +133,8 @@ static void on_wait(void *arg, struct task *t, size_t nth)
         return;
     w->was_sent |= strcmp(task_stage(t), "send to provider") == 0 ||
                    strcmp(task_stage(t), "wait for provider") == 0;
-    if (w->disturbance != DISTURB_NOTHING && w->waits == w->nth)
+    bool is_at_a_wait = w->disturbance != DISTURB_NOTHING && w->disturbance != DISTURB_MEMORY;
+    if (is_at_a_wait && w->waits == w->nth)
         disturb(w, t);
     w->waits++;
 }
@@ -274,7 +276,7 @@ static void open_gateway(struct world *w)
         .body_timeout_ms = 30000,
         .write_timeout_ms = 30000,
         .max_body_bytes = 1 << 20,
-        .request_arena_bytes = 1 << 20,
+        .request_arena_bytes = w->disturbance == DISTURB_MEMORY ? (w->nth + 1) * MEMORY_STEP : MEMORY_AMPLE,
     };
     w->server = http_server_create(w->loop, &server);
     struct acceptor_target target = { w->loop, w->server };
@@ -356,6 +358,8 @@ static void check_answer(const struct world *w)
                          __FILE__, __LINE__);
     }
     bool is_error = str_find(answer, STR("\"error\"")) != SIZE_MAX;
+    if (w->disturbance == DISTURB_MEMORY)
+        CHECK_EQ(w->status, w->was_disturbed ? 413 : w->scenario->expected_status);
     if (str_find(answer, STR("data: [DONE]")) != SIZE_MAX)
         CHECK(!is_error && w->status == 200);
     if (w->status >= 400)
@@ -386,6 +390,7 @@ bool world_run(const struct scenario *scenario, enum disturbance disturbance, si
     w->client_task = task_spawn(w->loop, "client", run_client, w);
     task_spawn(w->loop, "closer", run_closer, w);
     loop_run(w->loop);
+    w->was_disturbed |= str_find(buf_str(&w->answer), STR("\"request_too_large\"")) != SIZE_MAX;
     check_answer(w);
     world_close(w);
     check_ledger(w);

@@ -5,7 +5,7 @@
  * loopback sockets, a real ledger with its committer thread, real workers.
  *
  * A scenario is one request. It runs once untouched and then again and again, each time disturbed at
- * the next of its waits, until it comes through with no wait left to disturb. After each run: every
+ * the next of its waits (or with a little more memory), until it comes through undisturbed. After each run: every
  * attempt is recorded exactly once, no descriptor is open, no task is live, no slot is taken.
  */
 
@@ -21,6 +21,7 @@ enum disturbance {
     DISTURB_STORE,    /* the database refuses rows */
     DISTURB_CLOCK,    /* the request's deadline passes */
     DISTURB_SHUTDOWN, /* the loop is stopped */
+    DISTURB_MEMORY,   /* a request's memory ends, at the nth step from nothing to what it needs */
     DISTURBANCES
 };
 
