@@ -1,12 +1,9 @@
-/* Any text as a configuration, a .env file or a price list: loaded or refused with a message, and
- * what was loaded prints as a configuration that loads and prints the same. */
+/* Any text as a configuration: loaded or refused with a message, and what was loaded prints as a
+ * configuration that loads and prints the same. */
 
 #include "fuzz.h"
 
 #include "config/config.h"
-#include "config/document.h"
-#include "config/environment.h"
-#include "config/prices.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,24 +57,9 @@ static void check_config(struct str text)
     buf_fini(&second);
 }
 
-static void check_lines(struct str text)
-{
-    struct arena a = { 0 };
-    struct buf errors = { 0 };
-    struct problems problems = { .errors = &errors, .arena = &a };
-    struct environment env = { 0 };
-    struct str copy = fuzz_copy(text);
-    environment_read_file(&a, copy, ".env", &problems, &env);
-    price_list_destroy(price_list_load(copy, "prices.csv", &errors));
-    fuzz_free(copy);
-    arena_fini(&a);
-    buf_fini(&errors);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str text = str_make((const char *)data, size);
-    check_lines(text);
     check_config(text);
     return 0;
 }
