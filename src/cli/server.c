@@ -69,7 +69,7 @@ static enum err open_ledger(struct server *s, struct fail *fail)
     enum err err = ledger_open(&options, &s->ledger, fail);
     for (size_t i = 0; !err && i < s->loops_len; i++)
         ledger_attach(s->ledger, s->loops[i]);
-    return err ? err : ledger_serve_predecessor(s->ledger, s->loops[0]);
+    return err;
 }
 
 static enum err open_gateway(struct server *s, struct fail *fail)
@@ -190,6 +190,7 @@ static void stop_gently(struct task *t, void *arg)
 {
     struct server *s = arg;
     acceptor_stop(s->acceptor);
+    acceptor_shut(s->acceptor); /* whoever comes now is refused, not left waiting */
     restart_stop(s);
     server_tell(s, http_server_drain);
     int64_t began_ns = loop_now_ns(task_loop(t));
@@ -259,6 +260,7 @@ static void *loop_thread(void *loop)
 void server_run(struct server *s)
 {
     gateway_start(s->gateway);
+    ledger_serve_predecessor(s->ledger, s->loops[0]);
     acceptor_start(s->acceptor);
     for (size_t i = 1; i < s->loops_len; i++) {
         int failed = pthread_create(&s->threads[i], NULL, loop_thread, s->loops[i]);

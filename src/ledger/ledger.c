@@ -202,11 +202,10 @@ void ledger_close(struct ledger *l)
 
 /* ---- from one process to the next ---- */
 
-enum err ledger_serve_predecessor(struct ledger *l, struct loop *loop)
+void ledger_serve_predecessor(struct ledger *l, struct loop *loop)
 {
-    return l->predecessor
-               ? predecessor_start(l->predecessor, loop, l->committer, l->records, l->names)
-               : OK;
+    if (l->predecessor)
+        predecessor_start(l->predecessor, loop, l->committer, l->records, l->names);
 }
 
 bool ledger_has_predecessor(const struct ledger *l)

@@ -47,8 +47,8 @@ void ledger_attach(struct ledger *l, struct loop *loop);
 
 /* ---- from one process to the next, over a pair of SOCK_SEQPACKET ---- */
 
-/* Serves the late rows of the predecessor, if there is one, on this loop: before it runs. */
-enum err ledger_serve_predecessor(struct ledger *l, struct loop *loop) HZ_MUST_USE;
+/* Serves the late rows of the predecessor, if there is one, on this loop, which is about to run. */
+void ledger_serve_predecessor(struct ledger *l, struct loop *loop);
 /* Until the predecessor has ended. Any thread. */
 bool ledger_has_predecessor(const struct ledger *l);
 /* Takes the socket's end. The process at the other end has the ledger once it asks; what is settled

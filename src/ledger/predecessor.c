@@ -123,8 +123,8 @@ static void serve(struct task *t, void *arg)
     leave(p);
 }
 
-enum err predecessor_start(struct predecessor *p, struct loop *loop, struct committer *committer,
-                           struct records *records, struct names *names)
+void predecessor_start(struct predecessor *p, struct loop *loop, struct committer *committer,
+                       struct records *records, struct names *names)
 {
     p->watch.events = EPOLLIN | EPOLLRDHUP;
     p->watch.on_ready = on_ready;
@@ -132,8 +132,7 @@ enum err predecessor_start(struct predecessor *p, struct loop *loop, struct comm
     p->committer = committer;
     p->records = records;
     p->names = names;
-    enum err err = loop_watch(loop, &p->watch);
-    if (!err)
-        task_spawn(loop, "ledger predecessor", serve, p);
-    return err;
+    /* Fails only for want of kernel memory. */
+    HZ_ASSERT(loop_watch(loop, &p->watch) == OK);
+    task_spawn(loop, "ledger predecessor", serve, p);
 }

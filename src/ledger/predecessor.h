@@ -14,10 +14,10 @@ struct predecessor;
 
 /* Takes `fd`. */
 struct predecessor *predecessor_create(int fd);
-/* After its loop has stopped, or before it runs. */
+/* After its loop has stopped, or when it was never started. */
 void predecessor_destroy(struct predecessor *p);
-enum err predecessor_start(struct predecessor *p, struct loop *loop, struct committer *committer,
-                           struct records *records, struct names *names) HZ_MUST_USE;
+void predecessor_start(struct predecessor *p, struct loop *loop, struct committer *committer,
+                       struct records *records, struct names *names);
 bool predecessor_is_there(const struct predecessor *p);
 
 #endif
