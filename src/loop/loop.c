@@ -249,9 +249,11 @@ void loop_run(struct loop *l)
     while (!l->is_stopping || l->live_count > 0) {
         wait_for_events(l);
         dispatch(l);
+        /* First: what was posted before the stop was asked for still runs here. */
+        bool is_stop_asked = atomic_load(&l->is_stop_asked);
         run_posts(l);
         timers_run(l);
-        if (atomic_load(&l->is_stop_asked) && !l->is_stopping) {
+        if (is_stop_asked && !l->is_stopping) {
             l->is_stopping = true;
             tasks_stop_all(l, ERR_STOPPING);
         }
