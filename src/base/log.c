@@ -11,7 +11,7 @@
 enum { FLUSH_AT_BYTES = 32 * 1024 };
 
 static const char *const level_names[LOG_LEVELS] = { "debug", "info", "warn", "error" };
-static enum log_level lowest_level = LOG_INFO;
+static _Atomic enum log_level lowest_level = LOG_INFO;
 static int log_fd = STDOUT_FILENO;
 static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -20,7 +20,7 @@ static _Thread_local bool is_thread_buffered;
 
 void log_set_level(enum log_level level)
 {
-    lowest_level = level;
+    atomic_store_explicit(&lowest_level, level, memory_order_relaxed);
 }
 
 void log_set_fd(int fd)
@@ -30,7 +30,7 @@ void log_set_fd(int fd)
 
 bool log_is_on(enum log_level level)
 {
-    return level >= lowest_level;
+    return level >= atomic_load_explicit(&lowest_level, memory_order_relaxed);
 }
 
 void log_set_buffered(bool is_buffered)

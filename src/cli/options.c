@@ -116,16 +116,26 @@ bool cli_has(const struct cli_args *args, const char *name)
     return cli_value(args, name) != NULL;
 }
 
-static struct config *load_config(const struct cli_args *args, bool skips_secrets)
+static struct config *read_config(const struct cli_args *args, bool skips_secrets, struct buf *errors)
 {
-    struct config_sources sources = {
+    const struct config_sources sources = {
         .file = cli_value(args, "config"),
         .env = (const char *const *)environ,
         .overrides = args->sets,
         .skips_secrets = skips_secrets,
     };
+    return config_load(&sources, errors);
+}
+
+struct config *cli_read_config(const struct cli_args *args, struct buf *errors)
+{
+    return read_config(args, false, errors);
+}
+
+static struct config *load_config(const struct cli_args *args, bool skips_secrets)
+{
     struct buf errors = { 0 };
-    struct config *config = config_load(&sources, &errors);
+    struct config *config = read_config(args, skips_secrets, &errors);
     if (!config)
         fprintf(stderr, "huntaze: the configuration is not valid:\n%.*s", STR_ARG(buf_str(&errors)));
     buf_fini(&errors);

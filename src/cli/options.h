@@ -51,9 +51,12 @@ bool cli_has(const struct cli_args *args, const char *name);
     { "set", "NAME=VALUE", "override one option, e.g. --set server.region=westeurope" }
 
 struct config;
+struct buf;
 /* Loads as --config and --set say; prints all errors to standard error and returns NULL. */
 struct config *cli_load_config(const struct cli_args *args);
-/* The same for commands that call no provider: references to keys are not read. */
+/* The same, but errors are added to `errors`, one a line. */
+struct config *cli_read_config(const struct cli_args *args, struct buf *errors);
+/* As the first, for commands that call no provider: references to keys are not read. */
 struct config *cli_load_config_without_secrets(const struct cli_args *args);
 
 #endif

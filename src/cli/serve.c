@@ -43,15 +43,6 @@ static struct config *load_config(struct cli_args *args)
     return cli_load_config(args);
 }
 
-static void set_log_level(const struct config *config)
-{
-    static const char *const names[LOG_LEVELS] = { "debug", "info", "warn", "error" };
-    for (int i = 0; i < LOG_LEVELS; i++) {
-        if (str_is(config->log.level, names[i]))
-            log_set_level((enum log_level)i);
-    }
-}
-
 /* ---- say what runs ---- */
 
 static void log_start(const struct server *s)
@@ -70,10 +61,7 @@ static void log_start(const struct server *s)
              LOG_STR("config", config->source), LOG_TEXT("env", run_env_name(config->env)),
              LOG_BOOL("simulated", config->is_simulated));
     buf_fini(&providers);
-    if (!config->auth.required)
-        log_warn(NULL, "auth_off", LOG_TEXT("meaning", "anybody who can connect may spend money"));
-    for (size_t i = 0; i < config->warnings_len; i++)
-        log_warn(NULL, "config", LOG_STR("warning", config->warnings[i]));
+    server_log_warnings(config);
 }
 
 static void greet(const struct server *s)
@@ -104,10 +92,11 @@ int cli_serve(int argc, char **argv)
     struct server *s = MEM_NEW(struct server);
     restart_init(&s->restart, argc, argv);
     s->config = load_config(&args);
+    s->args = &args;
     int code = 1;
     if (!s->config)
         goto out;
-    set_log_level(s->config);
+    server_set_log_level(s->config);
     server_block_signals();
     struct fail fail = { 0 };
     enum err err = server_open(s, &fail);

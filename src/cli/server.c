@@ -11,11 +11,31 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/certificates.h"
+#include "cli/reload.h"
 #include "http/peers.h"
 #include "loop/worker.h"
-#include "net/tls.h"
 
 enum { WORKERS = 4, INTERRUPT_MS = 500, POLL_MS = 10, REQUEST_ARENA_BYTES = 16 << 20 };
+
+/* ---- what the log tells ---- */
+
+void server_set_log_level(const struct config *config)
+{
+    static const char *const names[LOG_LEVELS] = { "debug", "info", "warn", "error" };
+    for (int i = 0; i < LOG_LEVELS; i++) {
+        if (str_is(config->log.level, names[i]))
+            log_set_level((enum log_level)i);
+    }
+}
+
+void server_log_warnings(const struct config *config)
+{
+    if (!config->auth.required)
+        log_warn(NULL, "auth_off", LOG_TEXT("meaning", "anybody who can connect may spend money"));
+    for (size_t i = 0; i < config->warnings_len; i++)
+        log_warn(NULL, "config", LOG_STR("warning", config->warnings[i]));
+}
 
 /* ---- start ---- */
 
@@ -43,14 +63,14 @@ static enum err make_loops(struct server *s)
     return OK;
 }
 
-static enum err start_simulator(struct server *s, struct fail *fail)
+enum err server_set_simulator(struct server *s, struct config *config, struct fail *fail)
 {
-    if (!s->config->needs_simulator)
+    if (!config->needs_simulator)
         return OK;
     struct sim_server_options options = { 0 };
-    enum err err = sim_server_open(s->loops[0], &options, &s->sim, fail);
+    enum err err = s->sim ? OK : sim_server_open(s->loops[0], &options, &s->sim, fail);
     if (!err)
-        config_set_simulator(s->config, STR("127.0.0.1"), sim_server_port(s->sim));
+        config_set_simulator(config, STR("127.0.0.1"), sim_server_port(s->sim));
     return err;
 }
 
@@ -84,55 +104,49 @@ static enum err open_gateway(struct server *s, struct fail *fail)
     return gateway_create(&options, &s->gateway, fail);
 }
 
-static enum err open_tls(struct server *s, struct fail *fail)
-{
-    const struct config *config = s->config;
-    if (config->server.tls_certificate.len == 0)
-        return OK;
-    char *certificate = str_dup(config->server.tls_certificate), *key = str_dup(config->server.tls_key);
-    enum err err = tls_server_context(certificate, key, &s->tls, fail);
-    mem_free(certificate);
-    mem_free(key);
-    return err;
-}
-
 static int64_t wait_for_ledger(void *ledger)
 {
     return ledger_wait_ns(ledger);
+}
+
+void server_http_options(struct server *s, size_t loop, struct http_server_options *out)
+{
+    const struct config *config = s->config;
+    *out = (struct http_server_options) {
+        .handler = api_handle,
+        .refuse = api_refuse,
+        .arg = &s->apis[loop],
+        .shed_delay_ms = config->server.shed_delay_ms,
+        .is_vital = api_is_vital,
+        .wait_behind = wait_for_ledger,
+        .wait_behind_arg = s->ledger,
+        .tls = s->tls,
+        .keep_alive_ms = config->server.keep_alive_ms,
+        .head_timeout_ms = config->server.head_timeout_ms,
+        .body_timeout_ms = config->server.body_timeout_ms,
+        .write_timeout_ms = config->server.write_timeout_ms,
+        .max_body_bytes = (size_t)config->server.max_body_bytes,
+        .max_connections = (size_t)config->server.max_connections / s->loops_len,
+        .peers = s->peers,
+        /* The provider's copy of the largest body fits, with what is added to it. */
+        .request_arena_bytes =
+            HZ_MAX((size_t)REQUEST_ARENA_BYTES, 2 * (size_t)config->server.max_body_bytes),
+    };
 }
 
 static enum err open_servers(struct server *s, struct fail *fail)
 {
     const struct config *config = s->config;
     struct acceptor_target *targets = mem_alloc(s->loops_len * sizeof(*targets));
-    if (config->server.max_connections_per_address)
-        s->peers = peers_create((size_t)config->server.max_connections_per_address);
+    s->peers = peers_create((size_t)config->server.max_connections_per_address);
     for (size_t i = 0; i < s->loops_len; i++) {
         s->apis[i] = (struct api) {
             .gateway = s->gateway,
             .gateway_loop = gateway_on_loop(s->gateway, i),
             .started_ms = clock_wall_ms(),
         };
-        struct http_server_options options = {
-            .handler = api_handle,
-            .refuse = api_refuse,
-            .arg = &s->apis[i],
-            .shed_delay_ms = config->server.shed_delay_ms,
-            .is_vital = api_is_vital,
-            .wait_behind = wait_for_ledger,
-            .wait_behind_arg = s->ledger,
-            .tls = s->tls,
-            .keep_alive_ms = config->server.keep_alive_ms,
-            .head_timeout_ms = config->server.head_timeout_ms,
-            .body_timeout_ms = config->server.body_timeout_ms,
-            .write_timeout_ms = config->server.write_timeout_ms,
-            .max_body_bytes = (size_t)config->server.max_body_bytes,
-            .max_connections = (size_t)config->server.max_connections / s->loops_len,
-            .peers = s->peers,
-            /* The provider's copy of the largest body fits, with what is added to it. */
-            .request_arena_bytes =
-                HZ_MAX((size_t)REQUEST_ARENA_BYTES, 2 * (size_t)config->server.max_body_bytes),
-        };
+        struct http_server_options options;
+        server_http_options(s, i, &options);
         s->servers[i] = http_server_create(s->loops[i], &options);
         targets[i] = (struct acceptor_target) { s->loops[i], s->servers[i] };
     }
@@ -212,6 +226,10 @@ static void on_signal(struct watch *w, uint32_t ready)
             restart_begin(s);
             continue;
         }
+        if (info.ssi_signo == SIGHUP) {
+            reload_begin(s);
+            continue;
+        }
         int64_t patience_ms = info.ssi_signo == SIGINT ? INTERRUPT_MS : s->config->server.shutdown_ms;
         s->stop_ms = s->is_stopping ? 0 : patience_ms;
         if (s->is_stopping)
@@ -227,6 +245,7 @@ static void fill_signals(sigset_t *set)
     sigemptyset(set);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
     sigaddset(set, SIGUSR2);
 }
 
@@ -298,7 +317,7 @@ enum err server_open(struct server *s, struct fail *fail)
     s->workers = workers_create(WORKERS);
     enum err err = make_loops(s);
     if (!err)
-        err = start_simulator(s, fail);
+        err = server_set_simulator(s, s->config, fail);
     if (!err)
         err = open_ledger(s, fail);
     if (!err && s->config->env == ENV_DEVELOPMENT)
@@ -306,7 +325,7 @@ enum err server_open(struct server *s, struct fail *fail)
     if (!err)
         err = open_gateway(s, fail);
     if (!err)
-        err = open_tls(s, fail);
+        err = certificates_read(s->config, &s->tls, fail);
     if (!err)
         err = open_servers(s, fail);
     return err ? err : watch_signals(s);

@@ -5,7 +5,7 @@
  * core, one listening socket.
  *
  * A stop (SIGTERM, SIGINT) closes the socket, lets requests in flight end for a while, then stops
- * the rest, which settle what they spent. A second signal shortens the wait.
+ * the rest, which settle what they spent. A second signal shortens the wait. SIGHUP: cli/reload.h.
  *
  * Thread: the main thread, which becomes that of loops[0].
  */
@@ -21,13 +21,14 @@
 enum { SERVER_LOOPS_MAX = 64 };
 
 struct server {
-    struct config *config;
+    const struct cli_args *args; /* where a reload reads again */
+    struct config *config;       /* in force now */
     struct workers *workers;
     struct ledger *ledger;
     struct gateway *gateway;
     struct sim_server *sim;
     SSL_CTX *tls;
-    struct peers *peers; /* NULL: no limit an address */
+    struct peers *peers;
     struct acceptor *acceptor;
     size_t loops_len;
     struct loop *loops[SERVER_LOOPS_MAX];
@@ -39,16 +40,27 @@ struct server {
     bool is_stopping;
     atomic_size_t told; /* orders on their way to servers */
     struct restart restart;
+    bool is_reloading;
+    bool must_reload; /* asked for, and not begun */
     struct admin_key admin_key;
 };
 
 /* Before any thread exists: signals reach only the loop. */
 void server_block_signals(void);
-/* With `config` set. After an error, too, server_close frees what was opened. */
+/* With `config` and `args` set. After an error, too, server_close frees what was opened. */
 enum err server_open(struct server *s, struct fail *fail) HZ_MUST_USE;
 /* Until a signal has stopped it, or another process has taken over. */
 void server_run(struct server *s);
 void server_close(struct server *s);
+
+/* ---- what a configuration says ---- */
+
+void server_set_log_level(const struct config *config);
+void server_log_warnings(const struct config *config);
+/* Starts the built-in simulator if the configuration needs it for the first time. */
+enum err server_set_simulator(struct server *s, struct config *config, struct fail *fail) HZ_MUST_USE;
+/* Of one loop's server, as s->config and s->tls are now. */
+void server_http_options(struct server *s, size_t loop, struct http_server_options *out);
 
 /* ---- while it runs: the main thread ---- */
 

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include "config/options.h"
+#include "config/values.h"
+
 /* Where the value was written; the source itself when it is a default. */
 static struct origin place_of(const struct building *b, const struct node *root, const char *name)
 {
@@ -30,14 +33,39 @@ static void check_tls(struct building *b, const struct node *root)
     check_file(b, place_of(b, root, "server.tls_key"), "server.tls_key", c->server.tls_key);
 }
 
-static void check_store(struct building *b, const struct node *root)
+static void check_tls_clients(struct building *b, const struct node *root)
 {
-    struct config *c = b->config;
+    const struct config *c = b->config;
+    struct origin at = place_of(b, root, "server.tls_client_ids");
+    check_file(b, place_of(b, root, "server.tls_client_ca"), "server.tls_client_ca",
+               c->server.tls_client_ca);
+    if (c->server.tls_client_ca.len && c->server.tls_certificate.len == 0)
+        problem(b->problems, place_of(b, root, "server.tls_client_ca"),
+                "server.tls_client_ca: clients show certificates only over TLS; set "
+                "server.tls_certificate and server.tls_key");
+    if (c->server.tls_client_ids_len && c->server.tls_client_ca.len == 0)
+        problem(b->problems, at, "server.tls_client_ids: needs server.tls_client_ca");
+    for (size_t i = 0; i < c->server.tls_client_ids_len; i++) {
+        struct str id = c->server.tls_client_ids[i];
+        if (!value_is_spiffe_id(id))
+            problem(b->problems, at,
+                    "server.tls_client_ids: '%.*s' is not the SPIFFE id of a service; allowed: "
+                    "spiffe://trust-domain/path, of a-z 0-9 . - _ (path: A-Z too)",
+                    STR_ARG(problem_quote(&b->config->arena, id)));
+    }
+}
+
+void config_derive(struct config *c)
+{
     struct str url = c->store.url;
     c->store.is_postgres =
         str_starts(url, STR("postgresql://")) || str_starts(url, STR("postgres://"));
-    if (str_starts(url, STR("sqlite:")))
-        c->store.sqlite_path = str_skip(url, 7);
+    c->store.sqlite_path = str_starts(url, STR("sqlite:")) ? str_skip(url, 7) : STR_NONE;
+}
+
+static void check_store(struct building *b, const struct node *root)
+{
+    const struct config *c = b->config;
     /* The text is not shown: it may hold a password. */
     if (!c->store.is_postgres && c->store.sqlite_path.len == 0)
         problem(b->problems, place_of(b, root, "store.url"),
@@ -94,7 +122,9 @@ static void check_lead(struct building *b)
 
 void check_options(struct building *b, const struct node *root)
 {
+    config_derive(b->config);
     check_tls(b, root);
+    check_tls_clients(b, root);
     check_store(b, root);
     check_redis(b, root);
     check_router_key(b, root);

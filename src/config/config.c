@@ -31,8 +31,6 @@ struct loading {
     bool is_default[LIST_NAMES];
 };
 
-enum { LIST_PROVIDERS, LIST_MODELS, LIST_ROUTES, LIST_FALLBACKS, LIST_FAILURES };
-
 static struct node *read_document(struct loading *l, const char *path, bool may_be_missing)
 {
     struct arena *a = &l->config->arena;

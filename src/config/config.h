@@ -73,6 +73,9 @@ struct config {
         int64_t shutdown_ms; /* how long requests in flight may go on after a stop was asked */
         struct str tls_certificate; /* PEM files; empty: plain HTTP */
         struct str tls_key;
+        struct str tls_client_ca; /* PEM file; empty: clients show no certificate */
+        const struct str *tls_client_ids; /* SPIFFE ids; none: any certificate of that authority */
+        size_t tls_client_ids_len;
     } server;
     struct {
         struct str url; /* sqlite:PATH or postgresql://... */
@@ -157,6 +160,12 @@ void config_unref(struct config *c);
 /* Only before the snapshot is shared: the address of the built-in simulator, for each provider of
  * kind sim without base_url. Their base_path is "/v1" for DIALECT_OPENAI, empty for the others. */
 void config_set_simulator(struct config *c, struct str host, int port);
+
+/* For a reload, before `fresh` is shared. Adds to `changed` and `kept` the names of what differs, with
+ * commas between. What needs a restart is `kept`: it gets back the value of `running`, so that the
+ * snapshot says what is. */
+void config_compare(struct config *fresh, const struct config *running, struct buf *changed,
+                    struct buf *kept);
 
 const char *run_env_name(enum run_env env);
 const struct model *config_find_model(const struct config *c, struct str name);

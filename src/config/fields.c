@@ -62,21 +62,35 @@ static enum err set_choice(const struct field *f, struct str text, void *at)
     return OK;
 }
 
-static enum err set_names(const struct field *f, struct arena *a, const struct node *list,
-                          void *base)
+static enum err put_names(const struct field *f, const struct str *names, size_t len, void *base)
 {
-    size_t len = list->kind == NODE_LIST ? list->len : 1;
-    struct str *names = arena_alloc(a, (len ? len : 1) * sizeof(*names));
-    const struct node *item = list->kind == NODE_LIST ? list->first : list;
-    for (size_t i = 0; i < len; i++, item = item->next) {
-        if (item->kind != NODE_SCALAR || item->text.len == 0 ||
-            (f->choices && choice_index(f->choices, item->text) < 0))
+    for (size_t i = 0; i < len; i++) {
+        if (names[i].len == 0 || (f->choices && choice_index(f->choices, names[i]) < 0))
             return ERR_CONFIG;
-        names[i] = item->text;
     }
     memcpy(at_offset(base, f->offset), &names, sizeof(struct str *));
     memcpy(at_offset(base, f->more), &len, sizeof(len));
     return OK;
+}
+
+static enum err set_list(const struct field *f, struct arena *a, const struct node *list, void *base)
+{
+    struct str *names = arena_alloc(a, (list->len + 1) * sizeof(*names));
+    size_t len = 0;
+    for (const struct node *item = list->first; item; item = item->next)
+        names[len++] = item->kind == NODE_SCALAR ? item->text : STR_NONE;
+    return put_names(f, names, len, base);
+}
+
+static enum err set_names(const struct field *f, struct arena *a, struct str text, void *base)
+{
+    size_t len = 0, room = 1;
+    for (size_t i = 0; i < text.len; i++)
+        room += text.at[i] == ',';
+    struct str *names = arena_alloc(a, room * sizeof(*names));
+    for (struct str rest = arena_str(a, text); rest.at;)
+        names[len++] = str_trim(str_cut(&rest, ','));
+    return put_names(f, names, len, base);
 }
 
 /* `text` is a scalar's. */
@@ -92,10 +106,7 @@ static enum err set_scalar(const struct field *f, struct arena *a, struct str te
     case FIELD_DATE: return value_is_date(text) ? set_text(f, a, text, at) : ERR_CONFIG;
     case FIELD_PRICE: return value_price(text, at);
     case FIELD_ADDRESS: return value_address(a, text, at, at_offset(base, f->more));
-    case FIELD_NAMES: {
-        struct node one = { .kind = NODE_SCALAR, .text = arena_str(a, text) };
-        return set_names(f, a, &one, base);
-    }
+    case FIELD_NAMES: return set_names(f, a, text, base);
     case FIELD_NODE: break;
     }
     return ERR_CONFIG;
@@ -156,8 +167,8 @@ static void read_field(const struct field *f, const struct reading *r, const str
         memcpy(at_offset(base, f->offset), &node, sizeof(struct node *));
         return;
     }
-    if (f->type == FIELD_NAMES && node->kind != NODE_MAP)
-        err = set_names(f, r->arena, node, base);
+    if (f->type == FIELD_NAMES && node->kind == NODE_LIST)
+        err = set_list(f, r->arena, node, base);
     else
         err = node->kind == NODE_SCALAR ? set_scalar(f, r->arena, node->text, base) : ERR_CONFIG;
     if (err)

@@ -16,7 +16,8 @@ enum field_type {
     FIELD_TEXT,    /* struct str; one of `choices` if there are any */
     FIELD_CHOICE,  /* int: position in `choices` */
     FIELD_SWITCH,  /* bool: false for the first of two choices, true for the second */
-    FIELD_NAMES,   /* const struct str *, and a size_t at `more`; each one of `choices` if any */
+    FIELD_NAMES,   /* const struct str *, and a size_t at `more`; each one of `choices` if any.
+                      In one text, as in a variable: separated by commas */
     FIELD_DATE,    /* struct str YYYY-MM-DD */
     FIELD_PRICE,   /* int64_t nano-dollars per million tokens, PRICE_NONE if absent */
     FIELD_ADDRESS, /* "host:port": struct str, and an int at `more` */

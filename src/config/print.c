@@ -10,8 +10,9 @@ static void print_item(struct field_table table, const void *entry, int indent, 
         out->at[start + (size_t)indent] = '-';
 }
 
-static void print_providers(const struct config *c, struct buf *out)
+static void print_providers(const struct config *c, struct arena *a, struct buf *out)
 {
+    (void)a;
     buf_add(out, STR("providers:\n"));
     for (size_t i = 0; i < c->providers_len; i++) {
         struct provider_entry entry;
@@ -29,8 +30,9 @@ static void print_deployment(const struct deployment *d, struct buf *out)
     fields_print(capability_fields, &d->caps, 10, out);
 }
 
-static void print_models(const struct config *c, struct buf *out)
+static void print_models(const struct config *c, struct arena *a, struct buf *out)
 {
+    (void)a;
     buf_add(out, STR("models:\n"));
     for (size_t i = 0; i < c->models_len; i++) {
         const struct model *m = &c->models[i];
@@ -66,8 +68,9 @@ static void print_fallbacks(const struct config *c, struct arena *a, struct buf 
     }
 }
 
-static void print_failures(const struct config *c, struct buf *out)
+static void print_failures(const struct config *c, struct arena *a, struct buf *out)
 {
+    (void)a;
     buf_add(out, c->failures_len ? STR("failures:\n") : STR("failures: []\n"));
     for (size_t i = 0; i < c->failures_len; i++) {
         const struct failure_override *f = &c->failures[i];
@@ -78,15 +81,22 @@ static void print_failures(const struct config *c, struct buf *out)
     }
 }
 
+void config_print_list(const struct config *c, enum list_name list, struct buf *out)
+{
+    static void (*const print[LIST_NAMES])(const struct config *c, struct arena *a, struct buf *out) = {
+        [LIST_PROVIDERS] = print_providers, [LIST_MODELS] = print_models,
+        [LIST_ROUTES] = print_routes,       [LIST_FALLBACKS] = print_fallbacks,
+        [LIST_FAILURES] = print_failures,
+    };
+    struct arena scratch = { 0 };
+    print[list](c, &scratch, out);
+    arena_fini(&scratch);
+}
+
 void config_print(const struct config *c, struct buf *out)
 {
-    struct arena scratch = { 0 };
     buf_addf(out, "# %s, from %.*s\n", run_env_name(c->env), STR_ARG(c->source));
     fields_print(option_table, c, 0, out);
-    print_providers(c, out);
-    print_models(c, out);
-    print_routes(c, &scratch, out);
-    print_fallbacks(c, &scratch, out);
-    print_failures(c, out);
-    arena_fini(&scratch);
+    for (int i = 0; i < LIST_NAMES; i++)
+        config_print_list(c, (enum list_name)i, out);
 }

@@ -28,8 +28,9 @@ static const char head[] =
     "answer says that it is simulated. Without `routes` and `fallbacks` the built-in tables\n"
     "(`config/default.yaml`) apply to the models that are declared.\n\n"
     "## Options\n\n"
-    "Reload: whether a running process may take a new value; the others need a restart. Reloading\n"
-    "itself comes with a later release.\n";
+    "Reload: whether a running process takes a new value on `SIGHUP` (`docs/operations.md`); the others\n"
+    "need a restart. The lists below and what their files hold (keys, prices, certificates) are taken\n"
+    "anew by each reload.\n";
 
 static const char keys[] =
     "\n## References to keys\n\n"

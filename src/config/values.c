@@ -2,7 +2,13 @@
 
 #include "config/fields.h"
 
-enum { NANO_DIGITS = 9, PORT_MAX = 65535, HOST_MAX = 253 };
+enum {
+    NANO_DIGITS = 9,
+    PORT_MAX = 65535,
+    HOST_MAX = 253,
+    SPIFFE_ID_MAX = 2048,
+    SPIFFE_DOMAIN_MAX = 255,
+};
 
 int choice_index(const char *choices, struct str word)
 {
@@ -155,6 +161,33 @@ const char *value_base_url(struct str text, struct base_url *out)
     if (authority.len && !read_port(str_skip(authority, 1), 1, &out->port))
         return "the port must be 1 to 65535";
     return NULL;
+}
+
+static bool is_spiffe_segment(struct str s, bool may_be_upper)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        bool is_upper = c >= 'A' && c <= 'Z';
+        if (!is_host_char(c) || (is_upper && !may_be_upper))
+            return false;
+    }
+    return s.len > 0;
+}
+
+bool value_is_spiffe_id(struct str text)
+{
+    struct str rest = str_skip(text, 9);
+    if (!str_starts(text, STR("spiffe://")) || text.len > SPIFFE_ID_MAX)
+        return false;
+    struct str domain = str_cut(&rest, '/');
+    if (domain.len > SPIFFE_DOMAIN_MAX || !is_spiffe_segment(domain, false) || !rest.at)
+        return false;
+    while (rest.at) {
+        struct str segment = str_cut(&rest, '/');
+        if (!is_spiffe_segment(segment, true) || str_is(segment, ".") || str_is(segment, ".."))
+            return false;
+    }
+    return true;
 }
 
 struct str url_without_password(struct arena *a, struct str url)

@@ -11,6 +11,8 @@ enum err value_price(struct str text, int64_t *out) HZ_MUST_USE;
 /* "host:port", "[v6]:port"; "*" and an absent host mean every address. */
 enum err value_address(struct arena *a, struct str text, struct str *host, int *port) HZ_MUST_USE;
 bool value_is_date(struct str text);
+/* The id of a service: spiffe://trust-domain/path (SPIFFE-ID, section 2). */
+bool value_is_spiffe_id(struct str text);
 
 struct base_url {
     bool is_tls;

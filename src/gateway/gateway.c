@@ -69,6 +69,37 @@ void gateway_start(struct gateway *g)
         task_spawn(g->loops[i].loop, "watch keys", key_view_watch, &g->loops[i]);
 }
 
+/* ---- reload ---- */
+
+struct change {
+    struct post post;
+    struct gateway_loop *gl;
+    struct setup *setup;
+};
+
+static void change_setup(struct post *post)
+{
+    struct change *change = HZ_CONTAINER_OF(post, struct change, post);
+    setup_unref(change->gl->setup);
+    change->gl->setup = change->setup;
+    mem_free(change);
+}
+
+void gateway_reload(struct gateway *g, struct config *config)
+{
+    struct setup *setup = setup_create(g->ledger, config, g->loops[0].setup);
+    for (size_t i = 0; i < g->loops_len; i++) {
+        struct change *change = MEM_NEW(struct change);
+        change->post.fn = change_setup;
+        change->gl = &g->loops[i];
+        change->setup = setup_ref(setup);
+        loop_post(g->loops[i].loop, &change->post);
+    }
+    setup_unref(setup);
+}
+
+/* ---- what others ask ---- */
+
 struct gateway_loop *gateway_on_loop(struct gateway *g, size_t index)
 {
     HZ_ASSERT(index < g->loops_len);

@@ -33,6 +33,11 @@ void gateway_destroy(struct gateway *g);
 /* Starts the tasks that look for changed keys; before the loops run. */
 void gateway_start(struct gateway *g);
 
+/* Calls that begin from now on follow this configuration; a reference is taken. Those in flight keep
+ * theirs. Breakers, waits after a 429, latencies and repeats of what stands in both go on, and so do
+ * connections and keys. On the first loop's thread. */
+void gateway_reload(struct gateway *g, struct config *config);
+
 struct gateway_loop *gateway_on_loop(struct gateway *g, size_t index);
 /* What the loop works with now; until the caller's next wait. */
 const struct config *gateway_config(const struct gateway_loop *gl);

@@ -26,11 +26,17 @@ static struct str key_of(const struct address *peer)
 
 struct peers *peers_create(size_t max)
 {
-    HZ_ASSERT(max > 0);
     struct peers *p = MEM_NEW(struct peers);
     p->max = max;
     pthread_mutex_init(&p->lock, NULL);
     return p;
+}
+
+void peers_set_max(struct peers *p, size_t max)
+{
+    pthread_mutex_lock(&p->lock);
+    p->max = max;
+    pthread_mutex_unlock(&p->lock);
 }
 
 void peers_destroy(struct peers *p)
@@ -52,7 +58,7 @@ bool peers_enter(struct peers *p, const struct address *peer)
         count = MEM_NEW(size_t);
         map_put(&p->counts, key, count);
     }
-    bool has_room = *count < p->max;
+    bool has_room = p->max == 0 || *count < p->max;
     if (has_room)
         ++*count;
     pthread_mutex_unlock(&p->lock);

@@ -12,8 +12,10 @@
 
 struct peers;
 
-/* `max` connections an address, > 0. */
+/* `max` connections an address; 0: any number. */
 struct peers *peers_create(size_t max);
+/* For those that enter from now on. */
+void peers_set_max(struct peers *p, size_t max);
 /* NULL is accepted. After all that entered have left. */
 void peers_destroy(struct peers *p);
 /* False when the address is at its limit; otherwise peers_leave must follow. */

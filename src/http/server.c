@@ -8,11 +8,13 @@
 #include "base/mem.h"
 #include "http/peers.h"
 #include "http/server_private.h"
+#include "net/tls_clients.h"
 
 enum {
     SPARE_MAX = 64,         /* requests kept with their buffers for the next ones */
     SPARE_INPUT_MAX = 8192, /* larger buffers are not kept */
     LINGER_MS = 1000,
+    REASON_MAX = 320,
     LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
     SAY_EVERY_MS = 1000,
 };
@@ -136,22 +138,38 @@ static void on_turn(void *arg)
 
 /* ---- the server ---- */
 
+static void take_options(struct http_server *s, const struct http_server_options *options)
+{
+    if (options->tls)
+        SSL_CTX_up_ref(options->tls);
+    SSL_CTX_free(s->options.tls);
+    s->options = *options;
+    s->fresh.timeout_ns = options->head_timeout_ms * NS_PER_MS;
+    s->idle.timeout_ns = options->keep_alive_ms * NS_PER_MS;
+    if (s->load.target_ns != options->shed_delay_ms * NS_PER_MS)
+        load_init(&s->load, options->shed_delay_ms * NS_PER_MS);
+}
+
 struct http_server *http_server_create(struct loop *l, const struct http_server_options *options)
 {
     struct http_server *s = MEM_NEW(struct http_server);
     s->loop = l;
-    s->options = *options;
-    s->fresh.timeout_ns = options->head_timeout_ms * NS_PER_MS;
-    s->idle.timeout_ns = options->keep_alive_ms * NS_PER_MS;
+    take_options(s, options);
     s->timer.on_time = on_time;
     s->gauge = metrics_series(METRIC_HTTP_CONNECTIONS, NULL);
     s->shed = (struct refusals) { "overload", metrics_series(METRIC_HTTP_SHED, NULL), 0, 0 };
     s->turned_away = (struct refusals) { "connections_refused",
                                          metrics_series(METRIC_HTTP_TURNED_AWAY, NULL), 0, 0 };
     s->waits = metrics_series(METRIC_LOOP_WAIT, NULL);
-    load_init(&s->load, options->shed_delay_ms * NS_PER_MS);
     loop_each_turn(l, on_turn, s);
     return s;
+}
+
+void http_server_configure(struct http_server *s, const struct http_server_options *options)
+{
+    take_options(s, options);
+    /* Those that rest may have rested long enough by now. */
+    timer_set(s->loop, &s->timer, loop_now_ns(s->loop));
 }
 
 /* Over the limit: one write, no task, no place in a queue. */
@@ -240,6 +258,7 @@ void http_server_destroy(struct http_server *s)
         s->spare = in->next;
         request_free(in);
     }
+    SSL_CTX_free(s->options.tls);
     mem_free(s);
 }
 
@@ -414,12 +433,22 @@ static enum next serve_one(struct task *t, struct http_connection_in *c)
     return next;
 }
 
+static void log_refused_client(const struct http_connection_in *c)
+{
+    char peer[ADDRESS_TEXT_MAX], reason[REASON_MAX];
+    address_format(&c->peer, peer);
+    stream_error_text(&c->stream, ERR_TLS, reason, sizeof(reason));
+    log_warn(NULL, "client_refused", LOG_TEXT("peer", peer), LOG_TEXT("reason", reason));
+}
+
 static enum next secure(struct task *t, struct http_connection_in *c)
 {
     struct http_server *s = c->server;
     int64_t deadline_ns = c->rests_since_ns + s->options.head_timeout_ms * NS_PER_MS;
     task_set_stage(t, "TLS handshake");
     enum err err = stream_tls_accept(t, &c->stream, s->options.tls, deadline_ns);
+    if (err == ERR_TLS && tls_requires_client(c->stream.ssl))
+        log_refused_client(c);
     return err ? NEXT_CLOSE : NEXT_REQUEST;
 }
 
@@ -429,7 +458,7 @@ static void serve(struct task *t, void *arg)
     struct http_connection_in *c = arg;
     struct http_server *s = c->server;
     enum next next = NEXT_REQUEST;
-    if (s->options.tls && !c->stream.ssl)
+    if (s->options.tls && c->is_new && !c->stream.ssl)
         next = secure(t, c);
     while (next == NEXT_REQUEST) {
         next = serve_one(t, c);

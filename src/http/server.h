@@ -43,7 +43,7 @@ struct http_server_options {
     http_vital_fn *is_vital;   /* optional */
     http_wait_fn *wait_behind; /* optional */
     void *wait_behind_arg;
-    SSL_CTX *tls; /* NULL: plain */
+    SSL_CTX *tls; /* NULL: plain; the server takes a reference */
     int64_t keep_alive_ms, head_timeout_ms, body_timeout_ms, write_timeout_ms;
     size_t max_body_bytes;
     size_t max_connections;     /* of this loop; 0 = no limit */
@@ -66,6 +66,8 @@ struct http_request {
 };
 
 struct http_server *http_server_create(struct loop *l, const struct http_server_options *options);
+/* Loop thread: timeouts, limits and TLS for what begins from now on. What is under way stays as it is. */
+void http_server_configure(struct http_server *s, const struct http_server_options *options);
 /* Loop thread: takes an accepted descriptor. */
 void http_server_take(struct http_server *s, int fd, const struct address *peer);
 /* Idle connections are closed, those in a request answer it with `Connection: close`. */

@@ -156,7 +156,8 @@ void stream_finish(struct stream *s)
 void stream_error_text(const struct stream *s, enum err err, char *out, size_t size)
 {
     if (err == ERR_TLS) {
-        long verdict = s->ssl ? SSL_get_verify_result(s->ssl) : X509_V_OK;
+        bool is_client = s->ssl && !SSL_is_server(s->ssl);
+        long verdict = is_client ? SSL_get_verify_result(s->ssl) : X509_V_OK;
         if (verdict == X509_V_OK)
             tls_error_text(out, size);
         else

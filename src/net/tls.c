@@ -5,13 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
+enum { TICKET_KEYS_BYTES_MAX = 128 };
+
 static const unsigned char http11_only[] = { 8, 'h', 't', 't', 'p', '/', '1', '.', '1' };
 
 void tls_error_text(char *out, size_t size)
 {
-    unsigned long code = ERR_peek_error();
-    const char *reason = ERR_SYSTEM_ERROR(code) ? strerrordesc_np(ERR_GET_REASON(code))
-                                                : ERR_reason_error_string(code);
+    const char *own = NULL;
+    unsigned long code = ERR_peek_error_all(NULL, NULL, NULL, &own, NULL);
+    const char *reason = ERR_GET_LIB(code) == ERR_LIB_USER ? own
+                         : ERR_SYSTEM_ERROR(code)          ? strerrordesc_np(ERR_GET_REASON(code))
+                                                           : ERR_reason_error_string(code);
     snprintf(out, size, "%s", reason ? reason : "no reason given");
     ERR_clear_error();
 }
@@ -82,6 +88,16 @@ enum err tls_server_context(const char *certificate, const char *key, SSL_CTX **
     }
     *out = ctx;
     return err;
+}
+
+void tls_take_tickets(SSL_CTX *ctx, SSL_CTX *from)
+{
+    unsigned char keys[TICKET_KEYS_BYTES_MAX];
+    long len = SSL_CTX_get_tlsext_ticket_keys(from, NULL, 0);
+    HZ_ASSERT(len > 0 && (size_t)len <= sizeof(keys));
+    SSL_CTX_get_tlsext_ticket_keys(from, keys, len);
+    SSL_CTX_set_tlsext_ticket_keys(ctx, keys, len);
+    mem_wipe(keys, sizeof(keys));
 }
 
 enum err tls_client_context(const char *ca_file, SSL_CTX **out, struct fail *fail)

@@ -13,6 +13,8 @@
 /* PEM files. ERR_CONFIG with the reason in `fail`. */
 enum err tls_server_context(const char *certificate, const char *key, SSL_CTX **out,
                             struct fail *fail) HZ_MUST_USE;
+/* A server's successor goes on to take the tickets that `from` gave out. */
+void tls_take_tickets(SSL_CTX *ctx, SSL_CTX *from);
 /* ca_file NULL: the system's store. */
 enum err tls_client_context(const char *ca_file, SSL_CTX **out, struct fail *fail) HZ_MUST_USE;
 /* The first error in the thread's queue (the cause; later ones only pass it on) as text, and clears
