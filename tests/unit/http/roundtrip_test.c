@@ -250,21 +250,7 @@ TEST(a_stop_at_any_wait_leaves_nothing_open)
     SSL_CTX_free(tls);
 }
 
-static int remove_files(void **state)
-{
-    (void)state;
-    test_certificates_remove();
-    return 0;
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        T(bodies_of_all_sizes_come_back_over_one_connection),
-        T(a_new_tls_connection_resumes_the_session),
-        T(a_server_with_another_name_is_refused),
-        T(a_tls_server_lets_go_who_does_not_shake_hands),
-        T(a_stop_at_any_wait_leaves_nothing_open),
-    };
-    return cmocka_run_group_tests(tests, NULL, remove_files);
-}
+RUN_TESTS(T(bodies_of_all_sizes_come_back_over_one_connection),
+          T(a_new_tls_connection_resumes_the_session), T(a_server_with_another_name_is_refused),
+          T(a_tls_server_lets_go_who_does_not_shake_hands),
+          T(a_stop_at_any_wait_leaves_nothing_open))

@@ -182,12 +182,22 @@ static void save(char out[64], const char *name, X509 *cert, EVP_PKEY *key)
     fclose(f);
 }
 
+static void remove_certificates(void)
+{
+    unlink(files.ca);
+    unlink(files.key);
+    for (int i = 0; i < CERTS; i++)
+        unlink(files.certificate[i]);
+    rmdir(folder);
+}
+
 const struct test_files *test_certificates(void)
 {
     if (folder[0])
         return &files;
     snprintf(folder, sizeof(folder), "/tmp/huntaze-test-XXXXXX");
     assert_non_null(mkdtemp(folder));
+    assert_int_equal(atexit(remove_certificates), 0);
     EVP_PKEY *key = EVP_EC_gen("P-256");
     EVP_PKEY *ca_key = EVP_EC_gen("P-256");
     X509 *ca = sign(ca_key, "Test CA", NULL, 30, NULL, ca_key);
@@ -212,16 +222,4 @@ const struct test_files *test_certificates(void)
     EVP_PKEY_free(key);
     EVP_PKEY_free(ca_key);
     return &files;
-}
-
-void test_certificates_remove(void)
-{
-    if (!folder[0])
-        return;
-    unlink(files.ca);
-    unlink(files.key);
-    for (int i = 0; i < CERTS; i++)
-        unlink(files.certificate[i]);
-    rmdir(folder);
-    folder[0] = '\0';
 }

@@ -45,6 +45,5 @@ struct test_files {
     char key[64];
 };
 const struct test_files *test_certificates(void);
-void test_certificates_remove(void);
 
 #endif

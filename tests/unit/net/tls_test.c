@@ -304,25 +304,10 @@ TEST(unusable_files_are_named)
     CHECK(!ctx);
 }
 
-static int remove_files(void **state)
-{
-    (void)state;
-    test_certificates_remove();
-    return 0;
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        T(bytes_pass_both_ways_and_a_session_is_resumed),
-        T(certificates_that_do_not_fit_are_refused),
-        T(a_literal_address_is_checked_against_the_certificate),
-        T(the_systems_store_does_not_trust_our_own_authority),
-        T(plain_text_is_no_handshake),
-        T(a_silent_peer_ends_the_handshake_at_its_deadline),
-        T(an_end_without_goodbye_is_not_orderly),
-        T(large_writes_arrive_whole),
-        T(unusable_files_are_named),
-    };
-    return cmocka_run_group_tests(tests, NULL, remove_files);
-}
+RUN_TESTS(T(bytes_pass_both_ways_and_a_session_is_resumed),
+          T(certificates_that_do_not_fit_are_refused),
+          T(a_literal_address_is_checked_against_the_certificate),
+          T(the_systems_store_does_not_trust_our_own_authority), T(plain_text_is_no_handshake),
+          T(a_silent_peer_ends_the_handshake_at_its_deadline),
+          T(an_end_without_goodbye_is_not_orderly), T(large_writes_arrive_whole),
+          T(unusable_files_are_named))
