@@ -13,7 +13,6 @@
  * A seed fixes the plan of every round; how the loop and the committer interleave it does not.
  */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -31,6 +30,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "disk.h"
+#include "folder.h"
 #include "ledger/ledger.h"
 
 enum {
@@ -353,44 +353,6 @@ static _Noreturn void check(void)
 
 /* ---- files ---- */
 
-static void each_file(const char *where, void (*fn)(const char *where, const char *name))
-{
-    struct dirent *entry;
-    DIR *all = opendir(where);
-    HZ_ASSERT(all);
-    while ((entry = readdir(all))) {
-        if (entry->d_name[0] != '.')
-            fn(where, entry->d_name);
-    }
-    closedir(all);
-}
-
-static void remove_one(const char *where, const char *name)
-{
-    char path[400];
-    snprintf(path, sizeof(path), "%s/%s", where, name);
-    unlink(path);
-}
-
-static void copy_one(const char *where, const char *name)
-{
-    static char bytes[16384];
-    char from[400], to[400];
-    ssize_t len;
-    if (strstr(name, ".certain"))
-        return;
-    snprintf(from, sizeof(from), "%s/%s", where, name);
-    snprintf(to, sizeof(to), "%s/%s", copied, name);
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (in < 0 || out < 0)
-        return; /* the directory of copies */
-    while ((len = read(in, bytes, sizeof(bytes))) > 0)
-        HZ_ASSERT(write(out, bytes, (size_t)len) == len);
-    close(in);
-    close(out);
-}
-
 /* Shared memory is no file that a power cut keeps, but garbage of that name may be there. */
 static void scribble_shm(void)
 {
@@ -519,8 +481,8 @@ static bool run_one(const struct disk_plan *plan)
     }
     mem_free(slots_before);
     judge(plan->is_kill);
-    each_file(copied, remove_one);
-    each_file(directory, copy_one);
+    folder_clear(copied);
+    folder_copy(directory, copied);
     if (is_ended)
         run_process(check_process, NULL);
     total.lost += shared->lost;
@@ -534,7 +496,7 @@ static bool run_one(const struct disk_plan *plan)
 
 static void start_anew(void)
 {
-    each_file(directory, remove_one);
+    folder_clear(directory);
     memset((void *)shared, 0, sizeof(*shared));
 }
 
@@ -590,9 +552,9 @@ int main(int argc, char **argv)
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     HZ_ASSERT(shared != MAP_FAILED);
     run_cuts(cuts, ends_at_first);
-    each_file(copied, remove_one);
+    folder_clear(copied);
     rmdir(copied);
-    each_file(directory, remove_one);
+    folder_clear(directory);
     rmdir(directory);
     printf(
         "%ld power cuts, %ld kills; %ld rounds with a sick disk; %ld came past the start, %ld to "
