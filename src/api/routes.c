@@ -98,7 +98,7 @@ static enum err find_endpoint(struct api_request *r, struct buf *allow)
         }
         if (allow->len)
             buf_add(allow, STR(", "));
-        buf_add(allow, str_of(endpoint->method));
+        buf_add(allow, str_is(STR("GET"), endpoint->method) ? STR("GET, HEAD") : str_of(endpoint->method));
     }
     return allow->len ? ERR_METHOD : ERR_NOT_FOUND;
 }
