@@ -55,6 +55,9 @@ enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err
     if (err == ERR_TIMEOUT)
         return attempt_fail(a, OUTCOME_SILENT, ERR_SILENT, "no answer in time while %s", doing);
     const char *why = a->exchange.detail[0] ? a->exchange.detail : err_info(err)->text;
+    /* We are short of something, no provider is: another one would not help, and none is to blame. */
+    if (err == ERR_BUSY)
+        return attempt_fail(a, OUTCOME_STOPPED, err, "%s", why);
     enum outcome outcome = !a->was_sent      ? OUTCOME_CONNECT
                            : !a->http_status ? OUTCOME_RESET
                                              : OUTCOME_UNREADABLE;

@@ -1,5 +1,6 @@
 #include "http/pool.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -261,6 +262,11 @@ static enum err note(char detail[HTTP_DETAIL_MAX], enum err err, const char *wha
     return err;
 }
 
+static bool is_our_shortage(int os_error)
+{
+    return os_error == EMFILE || os_error == ENFILE || os_error == ENOBUFS || os_error == ENOMEM;
+}
+
 /* Tries the addresses in turn; each gets an even share of the time that is left, so that a dead
  * first one leaves some for the next. */
 static enum err connect_any(struct task *t, struct stream *s, const struct dns_answer *found,
@@ -277,6 +283,8 @@ static enum err connect_any(struct task *t, struct stream *s, const struct dns_a
         char what[ADDRESS_TEXT_MAX], why[80];
         address_format(&found->addresses[i], what);
         stream_error_text(s, err, why, sizeof(why));
+        if (err == ERR_IO && is_our_shortage(s->os_error))
+            return note(detail, ERR_BUSY, "no further connection can be opened", why);
         note(detail, err, what, err == ERR_TIMEOUT ? "no connection in time" : why);
     }
     return ERR_UPSTREAM_CONNECT;
