@@ -6,13 +6,12 @@ import socket
 import ssl
 import subprocess
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from conftest import HASTY, Tls, make_tls, model, provider
-from harness import eventually, http_call, write_config
+from conftest import HASTY, Tls, checked, make_tls, model, provider
+from harness import Server, eventually, write_config
 
 
 def sections(sim, /, **more):
@@ -218,24 +217,45 @@ def test_nobody_fails_while_the_configuration_changes_again_and_again(start_serv
         thread.join()
     assert not failures, failures[:3]
     assert len(served) > 12
-    assert f"beside-29-1" in model_names(server)
+    assert "beside-29-1" in model_names(server)
 
 
 # ---- certificates ----
 
-def connect(server, tls, session=None, **files):
-    """A TLS connection; `files`: the client's own certificate and key."""
-    context = ssl.create_default_context(cafile=str(tls.authority))
-    context.maximum_version = files.pop("version", ssl.TLSVersion.MAXIMUM_SUPPORTED)
-    if files:
-        context.load_cert_chain(files["certificate"], files["key"])
+@pytest.fixture
+def own_tls(tmp_path):
+    """Certificates that a test may replace."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    return make_tls(folder)
+
+
+def renew(tls, name="localhost", key=True):
+    """Another certificate in the place of the server's, with a key of its own unless told otherwise."""
+    folder = tls.certificate.parent
+    made = issue(folder, "renewed", "DNS:localhost,IP:127.0.0.1", name=name)
+    made.certificate.replace(tls.certificate)
+    if key:
+        made.key.replace(tls.key)
+
+
+def connect(server, tls, session=None, version=None, shows=None):
+    """A TLS connection; `shows`: the client's own certificate."""
+    context = session[0] if session else ssl.create_default_context(cafile=str(tls.authority))
+    if version:
+        context.minimum_version = context.maximum_version = version
+    if shows:
+        context.load_cert_chain(shows.certificate, shows.key)
     raw = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-    return session.context.wrap_socket(raw, server_hostname="localhost", session=session) if session else \
-        context.wrap_socket(raw, server_hostname="localhost")
+    try:
+        return context.wrap_socket(raw, server_hostname="localhost", session=session and session[1])
+    except OSError:
+        raw.close()
+        raise
 
 
-def ask_over(connection, path="/livez"):
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+def ask_over(connection):
+    connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = http.client.HTTPResponse(connection)
     answer.begin()
     answer.read()
@@ -244,4 +264,169 @@ def ask_over(connection, path="/livez"):
 
 def shown(server, tls):
     with connect(server, tls) as s:
-        return s.getpeercert()["serialNumber"]
+        assert ask_over(s) == 200
+        return dict(pair[0] for pair in s.getpeercert()["subject"])["commonName"]
+
+
+def test_a_renewed_certificate_is_shown_and_open_connections_go_on(start_server, sim, own_tls):
+    server = start_server(sections(sim), tls=own_tls)
+    with connect(server, own_tls) as kept:
+        assert ask_over(kept) == 200 and shown(server, own_tls) == "localhost"
+        renew(own_tls, "renewed")
+        assert hang_up(server)[0]["changed"] == "the certificate"
+        assert shown(server, own_tls) == "renewed"
+        assert ask_over(kept) == 200
+        assert hang_up(server)[0]["changed"] == "nothing"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_of_before_is_resumed(start_server, sim, own_tls, version):
+    server = start_server(sections(sim), tls=own_tls)
+    with connect(server, own_tls, version=version) as first:
+        assert ask_over(first) == 200
+        session = (first.context, first.session)
+    renew(own_tls)
+    hang_up(server)
+    with connect(server, own_tls, session) as second:
+        assert ask_over(second) == 200 and second.session_reused
+
+
+def test_a_certificate_that_does_not_fit_its_key_changes_nothing(start_server, sim, own_tls):
+    server = start_server(sections(sim), tls=own_tls)
+    renew(own_tls, "stranger", key=False)
+    told = reload(server, models=[model("fresh", "openai", "gpt-4o")], routes=[{"models": ["fresh"]}])
+    assert told[0]["event"] == "reload_failed" and "key" in told[0]["error"]
+    assert shown(server, own_tls) == "localhost" and model_names(server) == ["m"]
+    own_tls.certificate.write_text("no certificate")
+    assert hang_up(server)[0]["event"] == "reload_failed"
+    assert shown(server, own_tls) == "localhost"
+
+
+def test_tls_is_turned_on_and_off_while_connections_stay(start_server, sim, own_tls):
+    server = start_server(sections(sim))
+    plain = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    plain.connect()
+    assert ask_over(plain.sock) == 200
+    reload(server, server={"tls_certificate": str(own_tls.certificate), "tls_key": str(own_tls.key)})
+    with connect(server, own_tls) as secure:
+        assert ask_over(secure) == 200 and ask_over(plain.sock) == 200
+        reload(server, server={"tls_certificate": "", "tls_key": ""})
+        assert server.get("/livez", key="").status == 200
+        assert ask_over(secure) == 200 and ask_over(plain.sock) == 200
+    plain.close()
+
+
+# ---- mutual TLS ----
+
+ID = "spiffe://example.org/creator/backend"
+
+
+def issue(folder, file, names, name="client", by="ca", days="30", extensions=""):
+    """A certificate of an authority in the folder, made by openssl."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
+            "-keyout", f"{file}.key", "-out", f"{file}.csr")
+    (folder / f"{file}.ext").write_text((f"subjectAltName={names}\n" if names else "") + extensions)
+    openssl("x509", "-req", "-in", f"{file}.csr", "-CA", f"{by}.pem", "-CAkey", f"{by}.key", "-CAcreateserial",
+            "-days", days, "-extfile", f"{file}.ext", "-out", f"{file}.pem")
+    return Tls(folder / f"{by}.pem", folder / f"{file}.pem", folder / f"{file}.key")
+
+
+CLIENTS = {
+    # name: (names of the certificate, how it is made, why it is refused: None when it is not)
+    "listed": (f"URI:{ID}", {}, None),
+    "listed-beside-a-host": (f"DNS:backend,URI:{ID}", {}, None),
+    "another": ("URI:spiffe://example.org/creator/other", {}, "/creator/other' is not on the list"),
+    "a-longer-path": (f"URI:{ID}/more", {}, "is not on the list"),
+    "another-domain": ("URI:spiffe://example.com/creator/backend", {}, "is not on the list"),
+    "a-host-of-that-name": (f"DNS:example.org,URI:{ID.replace('spiffe', 'https')}", {}, "is not on the list"),
+    "two-ids": (f"URI:{ID},URI:spiffe://example.org/other", {}, "exactly one URI"),
+    "no-id": ("DNS:backend", {}, "exactly one URI"),
+    "no-names": ("", {}, "exactly one URI"),
+    "expired": (f"URI:{ID}", {"days": "-1"}, "certificate has expired"),
+    "another-authority": (f"URI:{ID}", {"by": "foreign"}, "unable to get local issuer certificate"),
+    "an-authority": (f"URI:{ID}", {"extensions": "basicConstraints=critical,CA:TRUE\n"}, "one of an authority"),
+    "a-signer": (f"URI:{ID}", {"extensions": "keyUsage=critical,digitalSignature,keyCertSign\n"},
+                 "one of an authority"),
+    "for-servers": (f"URI:{ID}", {"extensions": "extendedKeyUsage=serverAuth\n"}, "unsuitable certificate purpose"),
+}
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clients")
+    make_tls(folder)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "30", "-subj", "/CN=Test authority", "-keyout", "foreign.key", "-out", "foreign.pem"],
+                   cwd=folder, check=True, capture_output=True)
+    made = {name: issue(folder, name, names, **how) for name, (names, how, _) in CLIENTS.items()}
+    return made | {"authority": folder / "ca.pem", "none": None}
+
+
+@pytest.fixture(scope="module")
+def mutual_server(tmp_path_factory, sim, tls, clients):
+    listed = ["spiffe://example.org/first", ID]
+    running = Server(tmp_path_factory.mktemp("mutual"), tls=tls, scope=None, sections=sections(sim, server={
+        "tls_client_ca": str(clients["authority"]), "tls_client_ids": listed}))
+    yield running
+    checked(running.finish())
+
+
+def is_let_in(server, tls, shows, version=None):
+    """With TLS 1.3 a client learns of its refusal only when it reads."""
+    try:
+        with connect(server, tls, version=version, shows=shows) as s:
+            return ask_over(s) == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_only_a_client_with_a_listed_id_is_let_in(mutual_server, tls, clients, name, version):
+    why = CLIENTS[name][2]
+    seen = len(events(mutual_server, "client_refused"))
+    assert is_let_in(mutual_server, tls, clients[name], version) == (why is None)
+    if why:
+        assert eventually(lambda: len(events(mutual_server, "client_refused")) > seen)
+        refused = events(mutual_server, "client_refused")[seen]
+        assert why in refused["reason"], refused
+        assert refused["peer"].startswith("127.0.0.1:")
+
+
+def test_a_client_without_a_certificate_is_refused(mutual_server, tls):
+    seen = len(events(mutual_server, "client_refused"))
+    assert not is_let_in(mutual_server, tls, None)
+    assert eventually(lambda: len(events(mutual_server, "client_refused")) > seen)
+    assert "did not return a certificate" in events(mutual_server, "client_refused")[seen]["reason"]
+
+
+def test_a_client_that_is_let_in_is_not_resumed(mutual_server, tls, clients):
+    """A session would outlive the certificate, and the list."""
+    with connect(mutual_server, tls, version=ssl.TLSVersion.TLSv1_2, shows=clients["listed"]) as first:
+        assert ask_over(first) == 200
+        session = (first.context, first.session)
+    with connect(mutual_server, tls, session) as second:
+        assert ask_over(second) == 200 and not second.session_reused
+
+
+def test_the_list_of_clients_changes_with_a_reload(start_server, sim, tls, clients):
+    server = start_server(sections(sim), tls=tls)
+    assert is_let_in(server, tls, None)
+    with connect(server, tls) as kept:
+        assert ask_over(kept) == 200
+        reload(server, server={"tls_client_ca": str(clients["authority"]), "tls_client_ids": ID})
+        assert not is_let_in(server, tls, None) and not is_let_in(server, tls, clients["another"])
+        assert is_let_in(server, tls, clients["listed"])
+        told = reload(server, server={"tls_client_ids": ["spiffe://example.org/creator/other"]})
+        assert told[0]["changed"] == "server.tls_client_ids"
+        assert is_let_in(server, tls, clients["another"]) and not is_let_in(server, tls, clients["listed"])
+        told = reload(server, server={"tls_client_ids": ["https://example.org/x"]})
+        assert told[0]["event"] == "reload_failed" and "SPIFFE id" in told[0]["error"]
+        assert is_let_in(server, tls, clients["another"])
+        reload(server, server={"tls_client_ids": []})
+        assert is_let_in(server, tls, clients["no-id"]) and not is_let_in(server, tls, clients["another-authority"])
+        assert not is_let_in(server, tls, None)
+        assert ask_over(kept) == 200
