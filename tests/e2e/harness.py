@@ -233,7 +233,8 @@ class Server(Program):
         self.cwd = Path(cwd)
         port = free_port()
         self.tls = tls
-        server = {"listen": f"127.0.0.1:{port}", "region": "eastus2"}
+        # Busy as the machine of the tests may be, nobody is refused for it.
+        server = {"listen": f"127.0.0.1:{port}", "region": "eastus2", "shed_delay_ms": 0}
         if tls:
             server |= {"tls_certificate": str(tls.certificate), "tls_key": str(tls.key)}
         sections = {"server": server | sections.get("server", {}),

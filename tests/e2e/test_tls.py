@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from conftest import HASTY, KnownSim, checked, model, provider
+from conftest import TIMEOUTS, KnownSim, checked, model, provider
 from harness import eventually
 
 
@@ -16,8 +16,9 @@ def secure_sim(tmp_path_factory, tls):
 
 
 def sections(url, **more):
-    return {"providers": [provider("openai", url, **more)], "models": [model("m", "openai", "gpt-4o")],
-            "routes": [{"models": ["m"]}], "fallbacks": []}
+    patient = TIMEOUTS | {"connect": 10000}
+    return {"retry": {"budget": 0}, "providers": [provider("openai", url, timeouts_ms=patient, **more)],
+            "models": [model("m", "openai", "gpt-4o")], "routes": [{"models": ["m"]}], "fallbacks": []}
 
 
 def test_a_provider_over_tls_is_called_and_its_connection_kept(start_server, secure_sim, tls):
@@ -28,7 +29,7 @@ def test_a_provider_over_tls_is_called_and_its_connection_kept(start_server, sec
 
 
 def test_a_provider_with_an_unknown_certificate_is_not_trusted(start_server, secure_sim):
-    server = start_server(sections(secure_sim.url, timeouts_ms=HASTY))
+    server = start_server(sections(secure_sim.url))
     reply = server.chat("m", "Do not tell anybody.")
     assert reply.status == 502 and "certificate" in reply.error["message"].lower(), reply
     assert not secure_sim.request_with("Do not tell anybody.")
@@ -36,7 +37,7 @@ def test_a_provider_with_an_unknown_certificate_is_not_trusted(start_server, sec
 
 def test_a_provider_with_another_name_is_not_trusted(start_server, secure_sim, tls):
     url = secure_sim.url.replace("127.0.0.1", "127.0.0.2")
-    server = start_server(sections(url, ca_file=str(tls.authority), timeouts_ms=HASTY))
+    server = start_server(sections(url, ca_file=str(tls.authority)))
     reply = server.chat("m", "Not for you.")
     assert reply.status == 502, reply
     assert not secure_sim.request_with("Not for you.")
