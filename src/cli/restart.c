@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,17 +100,40 @@ void restart_fini(struct restart *r)
         close(r->notices.fd);
 }
 
+/* One that has ended already need not know. */
 static void notify(const struct restart *r, enum notice_kind kind)
 {
     struct notice notice = { kind, r->is_adopted };
-    if (r->predecessor >= 0 &&
-        send(r->predecessor, &notice, sizeof(notice), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        log_warn(NULL, "restart_predecessor_gone", LOG_INT("notice", kind));
+    if (r->predecessor < 0)
+        return;
+    ssize_t n = send(r->predecessor, &notice, sizeof(notice), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)n;
+}
+
+/* The protocol of systemd's sd_notify(3): we are ready, and the service's main process. */
+static void tell_manager(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    char text[PLACE_MAX];
+    if (!path || !path[0] || strlen(path) >= sizeof(address.sun_path))
+        return;
+    memcpy(address.sun_path, path, strlen(path));
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (path[0] == '@')
+        address.sun_path[0] = '\0';
+    int written = snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\n", (int)getpid());
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || sendto(fd, text, (size_t)written, MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0)
+        log_warn(NULL, "service_manager_silent", LOG_TEXT("socket", path));
+    if (fd >= 0)
+        close(fd);
 }
 
 void restart_announce(struct server *s)
 {
     notify(&s->restart, NOTICE_SERVING);
+    tell_manager();
 }
 
 void restart_stop(struct server *s)

@@ -41,7 +41,8 @@ void restart_fini(struct restart *r);
 
 /* The signal. */
 void restart_begin(struct server *s);
-/* We serve: the process before us may retire. */
+/* We serve: the process before us may retire, and systemd (NOTIFY_SOCKET) learns who the main
+ * process is. */
 void restart_announce(struct server *s);
 /* We were told to stop: nobody is to go on in our place. */
 void restart_stop(struct server *s);

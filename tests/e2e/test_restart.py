@@ -3,6 +3,7 @@ import http.client
 import os
 import shutil
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,37 @@ def test_a_process_that_fails_behind_the_barrier_gives_the_ledger_back(start_ser
     assert eventually(lambda: server.get("/health").json["status"] == "healthy")
     assert len(server.query("SELECT 1 FROM transfer")) == 2
     assert not (server.cwd / "spool.db").exists()
+
+
+def test_a_process_that_dies_when_it_serves_is_replaced_by_the_one_before(start_server, restarts, sections):
+    server = start_server(sections)
+    again = restarts(server)
+    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    kept.request("GET", "/livez")
+    assert kept.getresponse().read()
+    again.begin()
+    again.event("retiring")
+    assert server.chat("m").status == 200
+    os.kill(again.successors[-1], signal.SIGKILL)
+    assert again.event("restart_failed")["signal"] == signal.SIGKILL
+    assert server.chat("m").status == 200
+    kept.request("GET", "/livez")
+    answer = kept.getresponse()
+    assert answer.read() and answer.getheader("Connection") is None
+    kept.close()
+    assert len(server.query("SELECT 1 FROM transfer")) == 2
+
+
+def test_the_service_manager_is_told_which_process_is_the_main_one(start_server, restarts, sections, tmp_path):
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(20)
+        server = start_server(sections, env={"NOTIFY_SOCKET": str(path)})
+        assert manager.recv(200).decode() == f"READY=1\nMAINPID={server.process.pid}\n"
+        again = restarts(server)
+        again.begin()
+        assert manager.recv(200).decode() == f"READY=1\nMAINPID={again.successors[-1]}\n"
 
 
 def test_a_new_address_is_listened_at_and_the_old_one_left(start_server, restarts, sections):
