@@ -209,6 +209,8 @@ static size_t call_fields(const struct call *c, struct log_field *out)
         out[n++] = LOG_INT("first_content_ms", c->first_content_ms);
     if (c->is_fallback)
         out[n++] = LOG_STR("fallback_reason", c->fallback_reason);
+    if (c->request.prefill.len)
+        out[n++] = LOG_BOOL("resumed", true);
     if (c->feature.len)
         out[n++] = LOG_STR("feature", c->feature);
     return n;

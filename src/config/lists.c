@@ -89,7 +89,8 @@ static const struct field deployments[] = {
     { "weight", FIELD_INT, DEPLOYMENT(weight), .min = 0, .max = 1000000, .preset = "100",
       .help = "Share of the calls among the deployments of the model; 0: only when others fail." },
     { "prefill", FIELD_CHOICE, DEPLOYMENT(prefill), .choices = "false, true",
-      .help = "It continues a trailing assistant message (short for capabilities.prefill)." },
+      .help = "It continues an assistant's message at the end: so it can go on with a stream that broke elsewhere, "
+              "and callers' prefills go to it (short for capabilities.prefill)." },
     PRICE_FIELDS(struct deployment_entry),
     { "capabilities", FIELD_NODE, DEPLOYMENT(capabilities),
       .help = "What differs from the model's capabilities." },

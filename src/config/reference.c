@@ -144,11 +144,13 @@ static void add_fields(const char *title, const char *text, struct field_table t
 static void add_failures(struct buf *out)
 {
     static const char *const agains[] = { "never", "repeat" };
-    static const char *const nexts[] = { "no", "at once", "a larger one" };
+    static const char *const nexts[] = { "no", "at once", "a larger one", "one with `prefill`" };
     static const char *const healths[] = { "success", "failure", "-", "-", "opens it" };
     buf_add(out, STR("\n## The failure table\n\n"
                      "What follows when an attempt ends. Repeats come after 1, 2 and 4 s (each +- 20 %), only where\n"
-                     "the plan has no other deployment, and only as far as the provider's retry budget goes.\n\n"
+                     "the plan has no other deployment, and only as far as the provider's retry budget goes.\n"
+                     "A broken stream goes on only at a deployment that declares `prefill`, and only if it was plain\n"
+                     "text: one choice, no tools, no response_format for JSON, no reasoning.\n\n"
                      "| outcome | what happened | same deployment again | next deployment | breaker |\n"
                      "|---|---|---|---|---|\n"));
     for (int i = 0; i < OUTCOMES; i++) {

@@ -140,6 +140,8 @@ struct llm_answer_options attempt_answer_options(const struct attempt *a)
         .is_simulated = a->deployment->provider->kind == PROVIDER_SIM,
         .id = str_make(id, prefix.len + ID_HEX_LEN),
         .created_s = a->started_wall_ms / 1000,
+        .keeps_text = a->call->keeps_text,
+        .after = a->call->said.text.len ? &a->call->said : NULL,
     };
 }
 
@@ -333,7 +335,8 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
     atomic_fetch_add_explicit(&a->state->attempts, 1, memory_order_relaxed);
     if (outcome == OUTCOME_ANSWER) {
         note_latency(a);
-    } else if (rule_of(c->setup, d, outcome)->next != NEXT_NO || outcome == OUTCOME_BROKEN) {
+    } else if (rule_of(c->setup, d, outcome)->next != NEXT_NO ||
+               (outcome == OUTCOME_REFUSED && c->request.prefill.len)) {
         atomic_fetch_add_explicit(&a->state->failures, 1, memory_order_relaxed);
         log_failure(a, outcome);
     }

@@ -18,7 +18,8 @@
  *   an attempt fails before content               the next deployment of the plan; when there is no
  *                                                 other, the same again after 1, 2, 4 s
  *   the provider refuses the request itself       its error, normalised; no other deployment is asked
- *   a stream breaks after content                 an error event in the stream, never a clean end
+ *   a stream breaks after content                 a deployment that takes a prefill goes on with it; else
+ *                                                 an error event in the stream, never a clean end
  *   the client leaves, time is up, or we stop     the provider call is cut; what passed is billed
  *   the rows cannot be made durable               an error instead of the answer's end
  */
@@ -106,6 +107,32 @@ static void add_reason(struct buf *reasons, const struct attempt *a)
              STR_ARG(a->deployment->name), a->detail);
 }
 
+/* What follows. Once the client has part of the answer, only somebody who goes on with it. */
+static enum next next_of(const struct attempt *a, enum outcome outcome)
+{
+    const struct call *c = a->call;
+    enum next next = rule_for(a, outcome)->next;
+    bool is_over = outcome == OUTCOME_ANSWER || outcome == OUTCOME_STOPPED || outcome == OUTCOME_FILTERED;
+    if (!c->is_stream_begun || is_over)
+        return next;
+    if (!c->said.text.len)
+        return NEXT_NO;
+    return next == NEXT_LARGER ? NEXT_LARGER : NEXT_AT_ONCE; /* a refusal is one of the prefill, too */
+}
+
+static enum outcome try_one(struct task *t, struct call *c, size_t at, struct attempt *a, struct buf *reasons)
+{
+    c->keeps_text = resume_may_follow(c, at);
+    if (c->said.text.len)
+        resume_begin(c, c->plan.list[at]);
+    enum outcome outcome = attempt_run(t, c, c->plan.list[at], a);
+    if (outcome == OUTCOME_LIMITED)
+        note_limited(c, a);
+    if (outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
+        add_reason(reasons, a);
+    return outcome;
+}
+
 static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
 {
     enum outcome outcome = OUTCOME_KEPT_AWAY;
@@ -115,25 +142,30 @@ static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, 
         const struct deployment *d = c->plan.list[i];
         if (too_small && !may_hold_more(d, too_small))
             continue;
-        outcome = attempt_run(t, c, d, a);
-        enum next next = rule_for(a, outcome)->next;
-        if (outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
-            add_reason(reasons, a);
+        if (c->said.text.len && !resume_takes(d))
+            continue;
+        outcome = try_one(t, c, i, a, reasons);
+        enum next next = next_of(a, outcome);
         if (next == NEXT_NO)
             return outcome;
         too_small = next == NEXT_LARGER ? d : too_small;
-        if (outcome == OUTCOME_LIMITED)
-            note_limited(c, a);
         note_fallback(c, a);
     }
     return outcome;
+}
+
+static bool may_repeat(const struct attempt *a, enum outcome outcome)
+{
+    const struct call *c = a->call;
+    bool goes_on = !c->is_stream_begun || (c->said.text.len && resume_takes(a->deployment));
+    return goes_on && rule_for(a, outcome)->again == AGAIN_REPEAT;
 }
 
 /* Only where the plan has no other deployment: the same one after 1, 2 and 4 s. */
 static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, enum outcome outcome,
                            struct buf *reasons)
 {
-    for (int i = 0; i < REPEATS_MAX && rule_for(a, outcome)->again == AGAIN_REPEAT; i++) {
+    for (int i = 0; i < REPEATS_MAX && may_repeat(a, outcome); i++) {
         int64_t ms = REPEAT_FIRST_MS << i;
         ms += (int64_t)random_below((uint64_t)(2 * ms * REPEAT_JITTER_PERCENT / 100)) -
               ms * REPEAT_JITTER_PERCENT / 100;
@@ -145,11 +177,7 @@ static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, en
         enum err err = task_sleep(t, ms);
         if (err)
             return attempt_wait_failed(t, a, err, "waiting to try again");
-        outcome = attempt_run(t, c, c->plan.list[0], a);
-        if (outcome == OUTCOME_LIMITED)
-            note_limited(c, a);
-        if (outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
-            add_reason(reasons, a);
+        outcome = try_one(t, c, 0, a, reasons);
     }
     return outcome;
 }
@@ -159,6 +187,8 @@ static enum outcome run_attempts(struct task *t, struct call *c, struct attempt 
     enum outcome outcome = try_plan(t, c, a, reasons);
     if (c->plan.len == 1)
         outcome = repeat(t, c, a, outcome, reasons);
+    if (c->is_stream_begun && outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
+        outcome = OUTCOME_BROKEN; /* however the last that was to go on has failed */
     c->region = a->limits.region.len ? a->limits.region : a->deployment->provider->region;
     c->outcome = outcome;
     c->is_fallback = a->deployment != c->plan.first;
@@ -188,7 +218,8 @@ static enum err error_from_fail(struct call *c, enum err err)
 /* All that were asked failed: name them with their reasons. */
 static enum err error_from_attempts(struct call *c, const struct buf *reasons)
 {
-    enum err err = c->outcome == OUTCOME_SILENT    ? ERR_SILENT
+    enum err err = c->outcome == OUTCOME_BROKEN    ? ERR_UPSTREAM_BROKEN
+                   : c->outcome == OUTCOME_SILENT  ? ERR_SILENT
                    : c->outcome == OUTCOME_LIMITED ? ERR_RATE_LIMIT
                                                    : ERR_UPSTREAM;
     if (c->outcome == OUTCOME_LIMITED)
@@ -216,7 +247,6 @@ static enum err error_from_outcome(struct call *c, const struct attempt *a, cons
     case OUTCOME_REFUSED:
     case OUTCOME_FILTERED:
     case OUTCOME_CONTEXT: return error_from_provider(c, a);
-    case OUTCOME_BROKEN: return error_set(c, ERR_UPSTREAM_BROKEN, str_of(a->detail));
     case OUTCOME_STOPPED: return error_set(c, a->err, str_of(a->detail));
     default: return error_from_attempts(c, reasons);
     }
@@ -234,6 +264,8 @@ static void count_call(const struct call *c, enum err err)
                1);
     if (err == OK && c->is_fallback)
         series_add(c->gateway->gateway->fallbacks, 1);
+    if (err == OK && c->request.prefill.len)
+        series_add(c->gateway->gateway->resumed, 1);
 }
 
 static int64_t total_ms(const struct call *c)
@@ -301,6 +333,7 @@ void call_init(struct call *c, struct gateway_loop *gl)
 void call_fini(struct call *c)
 {
     buf_fini(&c->answer);
+    buf_fini(&c->said_text);
     setup_unref(c->setup);
 }
 

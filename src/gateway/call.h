@@ -30,7 +30,7 @@ struct caller {
     uint32_t account_name, key_name; /* ledger names */
 };
 
-enum { PLAN_MAX = 8, ATTEMPTS_MAX = 12 };
+enum { PLAN_MAX = 8, ATTEMPTS_MAX = 12, SAID_MAX = 256 * 1024 };
 struct plan {
     const struct deployment *list[PLAN_MAX];
     size_t len;
@@ -74,6 +74,9 @@ struct call {
     bool is_fallback;
     struct str fallback_reason;
     bool is_stream_begun;
+    bool keeps_text;          /* of a stream, for another deployment to go on where it breaks */
+    struct buf said_text;     /* of streams that broke, what the client has */
+    struct llm_said said;     /* the same with its envelope; text empty: nothing to go on with */
     struct plan plan;
     enum outcome outcome;
     int64_t deadline_ns;

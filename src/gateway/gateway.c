@@ -30,6 +30,7 @@ enum err gateway_create(const struct gateway_options *options, struct gateway **
     g->loops = mem_zalloc(options->loops_len * sizeof(*g->loops));
     g->in_flight = metrics_series(METRIC_INFLIGHT, NULL);
     g->fallbacks = metrics_series(METRIC_FALLBACKS, NULL);
+    g->resumed = metrics_series(METRIC_RESUMED, NULL);
     g->default_account = ledger_name(g->ledger, STR("default"));
     g->router_key_name = ledger_name(g->ledger, STR("router"));
     struct setup *setup = setup_create(g->ledger, options->config, NULL);

@@ -50,7 +50,7 @@ struct gateway {
     struct workers *workers;
     struct gateway_loop *loops;
     size_t loops_len;
-    struct series *in_flight, *fallbacks;
+    struct series *in_flight, *fallbacks, *resumed;
     uint32_t default_account, router_key_name;
     struct key_source *keys;
 };
@@ -129,6 +129,17 @@ int64_t attempt_idle_deadline(const struct attempt *a);
 enum outcome relay_stream(struct task *t, struct attempt *a);
 /* The last bytes, after the rows are durable. */
 enum err relay_finish(struct task *t, struct call *c) HZ_MUST_USE;
+
+/* ---- resume.c ---- */
+
+/* Does it go on with what another one began? */
+bool resume_takes(const struct deployment *d);
+/* Is the text of a stream worth keeping, because somebody could go on after the plan's deployment `at`? */
+bool resume_may_follow(const struct call *c, size_t at);
+/* Of a stream that broke: c->said.text is empty then if nobody can go on. */
+void resume_note(struct call *c, const struct llm_stream *s);
+/* The next attempt asks for the rest. */
+void resume_begin(struct call *c, const struct deployment *d);
 
 /* ---- settle.c ---- */
 

@@ -39,6 +39,14 @@ static void take_answer(struct attempt *a, const struct llm_stream *stream)
     a->answer.response_model = arena_str(arena, a->answer.response_model);
 }
 
+/* This answer is the one: the provider's copy of the request is not sent again. */
+static void begin_content(struct relay *r)
+{
+    r->has_content = true;
+    r->attempt->first_content_ns = loop_now_ns(r->attempt->call->gateway->loop);
+    arena_fini(r->attempt->memory);
+}
+
 static void take_event(struct relay *r, struct str data)
 {
     struct attempt *a = r->attempt;
@@ -46,8 +54,7 @@ static void take_event(struct relay *r, struct str data)
     case LLM_EVENT_NOTHING: a->has_begun = true; break;
     case LLM_EVENT_CONTENT:
         if (!r->has_content)
-            a->first_content_ns = loop_now_ns(a->call->gateway->loop);
-        r->has_content = true;
+            begin_content(r);
         break;
     case LLM_EVENT_DONE:
         r->is_done = true;
@@ -123,8 +130,6 @@ static enum err pass_on(struct task *t, struct relay *r)
         c->region = region.len ? region : c->served->provider->region;
         c->is_fallback = c->served != c->plan.first;
         err = begin_stream(t, c);
-        /* This answer will be the one: the provider's copy of the request is not sent again. */
-        arena_fini(r->attempt->memory);
     }
     if (!err)
         err = http_reply_part(t, c->http, buf_str(&r->out));
@@ -174,6 +179,8 @@ enum outcome relay_stream(struct task *t, struct attempt *a)
     task_set_stage(t, "relay stream");
     relay_run(t, &r);
     take_answer(a, r.stream);
+    if (r.outcome == OUTCOME_BROKEN)
+        resume_note(a->call, r.stream);
     if (r.outcome == OUTCOME_ANSWER) {
         read_to_the_end(t, a);
         /* What belongs behind the last event stays with the call until its rows are durable. */

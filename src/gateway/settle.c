@@ -185,8 +185,12 @@ void settle_note(struct attempt *a, enum outcome outcome)
     if (a->limits.region.len && !str_eq(a->limits.region, a->deployment->provider->region))
         row->region = ledger_label(ledger, str_first(a->limits.region, 64));
     c->cost_nusd += row->amount_nusd;
-    c->usage = row->usage;
-    c->usage_source = row->usage_source;
+    /* Of an answer in several parts: the sum. */
+    if (!c->request.prefill.len)
+        c->usage = (struct usage) { 0 };
+    if (!c->request.prefill.len || row->usage_source > c->usage_source)
+        c->usage_source = row->usage_source;
+    usage_add(&c->usage, &row->usage);
     c->is_unpriced |= row->is_unpriced;
     if (c->first_content_ms < 0)
         c->first_content_ms = row->first_content_ms;

@@ -35,8 +35,8 @@ static const char *max_tokens_name(const struct deployment *d)
     return d->caps.max_tokens_field == MAX_TOKENS_OLD ? "max_tokens" : "max_completion_tokens";
 }
 
-/* OpenAI's reasoning models refuse max_tokens, and all of its models take the new name; servers that
- * follow its API may know the old one only. */
+/* OpenAI's reasoning models refuse max_tokens, and all of its models take the new name; servers
+ * that follow its API may know the old one only. */
 static const char *own_limit_name(const struct deployment *d)
 {
     const char *name = max_tokens_name(d);
@@ -45,8 +45,8 @@ static const char *own_limit_name(const struct deployment *d)
     return d->provider->kind == PROVIDER_OPENAI ? "max_completion_tokens" : "max_tokens";
 }
 
-/* The model's longest answer, unless prompt and answer together might not fit then: a provider refuses
- * such a request, and a smaller number could cut an answer short that would have fitted. */
+/* The model's longest answer, unless prompt and answer together might not fit then: a provider
+ * refuses such a request, and a smaller number could cut an answer short that would have fitted. */
 static int64_t longest_answer(const struct llm_request *r, const struct model *m)
 {
     int64_t max = m->max_output_tokens;

@@ -232,9 +232,9 @@ int64_t llm_request_input_estimate(const struct llm_request *r)
     if (r->prefill.len)
         token_count_add(&schemas, STR("assistant"));
     int64_t prefill = r->prefill.len ? r->prefill_tokens + MESSAGE_TOKENS : 0;
-    return token_count_total(&schemas) + prefill + (r->operation == LLM_CHAT
-                                              ? token_count_messages(r->messages)
-                                              : prompt_count_input(r->input));
+    return token_count_total(&schemas) + prefill +
+           (r->operation == LLM_CHAT ? token_count_messages(r->messages)
+                                     : prompt_count_input(r->input));
 }
 
 enum err llm_request_fits(const struct llm_request *r, const struct capabilities *caps,

@@ -12,7 +12,8 @@ enum outcome {
 };
 
 enum again { AGAIN_NEVER, AGAIN_REPEAT }; /* repeat: after 1, 2, 4 s, if the plan has no other */
-enum next { NEXT_NO, NEXT_AT_ONCE, NEXT_LARGER }; /* larger: a model with more or undeclared context */
+/* larger: a model with more or undeclared context; prefill: one that goes on with what was said */
+enum next { NEXT_NO, NEXT_AT_ONCE, NEXT_LARGER, NEXT_PREFILL };
 
 /* What an outcome says of the deployment, for its circuit breaker. */
 enum health {
@@ -39,7 +40,7 @@ const char *outcome_name(enum outcome outcome);
 
 /* The words of the configuration, in the order of the enums; and the rows that may be overridden. */
 #define AGAIN_CHOICES "never, repeat"
-#define NEXT_CHOICES "no, at_once, larger"
+#define NEXT_CHOICES "no, at_once, larger" /* a broken stream is not overridden */
 #define OUTCOMES_OVERRIDABLE                                                                       \
     "connect, reset, server_error, unreadable, error_event, silent, limited, credentials, "        \
     "context_length, refused"

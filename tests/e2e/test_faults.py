@@ -17,9 +17,9 @@ pytest.register_assert_rewrite("seen")
 from conftest import PRICE, KnownSim, Tls, checked, make_tls, model, provider
 from harness import Server, eventually
 from money import cost_nusd, tokens_of_messages
-from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, UNKNOWN, ask, assert_answered_row, assert_complete, assert_failed_row,
-                  assert_failures_logged, attempts_counted, billed_to, breaker_changes, breaker_gauge, breaker_of,
-                  full_text, log_of, models_asked, rows_of, set_script)
+from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, OK, UNKNOWN, ask, assert_answered_row, assert_complete,
+                  assert_failed_row, assert_failures_logged, attempts_counted, billed_to, breaker_changes,
+                  breaker_gauge, breaker_of, full_text, log_of, models_asked, requests_of, rows_of, set_script)
 
 WHOLE, STREAM = False, True
 BOTH = (WHOLE, STREAM)
@@ -155,6 +155,7 @@ SCRIPT = [rule for mode in BOTH for rule in (
     first_only(f"alone-500-once{suffix(mode)}", "status=500"),
     first_only(f"over-429-once{suffix(mode)}", "status=429,retry_after=2"),
     {"match": {"model": f"over-key{suffix(mode)}", "nth": [2, None]}, "do": "status=401"})]
+SCRIPT.append(first_only("resume-alone", "cut=40"))
 
 
 def add_models(models):
@@ -177,7 +178,17 @@ def add_models(models):
             models.add(f"too-long-{to}{suffix(mode)}", "context_length", to=chain, context_tokens=8000)
     for name, words, _, _ in BREAKS:
         models.add(f"break-{name}", words, "hasty" if name == "stall" else "patient", ["good"])
+        models.add(f"resume-{name}", words, "hasty" if name == "stall" else "patient", ["continues"])
     models.add("prefill-cut", "cut=40,tokens=60", to=["no-prefill"])
+    models.add("resume-refused", "cut=40,tokens=60", to=["no-prefill", "continues"])
+    models.add("resume-down", "cut=40,tokens=60", to=["good", "down-prefill", "continues"])
+    models.add("resume-twice", "cut=20,tokens=60", to=["continues-cut", "continues"])
+    models.add("resume-thinking", "think=5,cut=20,tokens=60", to=["continues"])
+    models.add("resume-never", "cut=20,tokens=60", to=["continues"])
+    models.add("resume-begun", "cut=20,tokens=60,prefill=continue", to=["continues"], deployment={"prefill": True})
+    models.add("resume-alone", "tokens=60+prefill=continue", deployment={"prefill": True})
+    models.add("down-prefill", "status=503", deployment={"prefill": True})
+    models.add("continues-cut", "tokens=60,cut=10,prefill=continue", deployment={"prefill": True})
     models.add("no-done", "no_done,tokens=60", to=["good"])
     models.add("no-prefill", "tokens=60+prefill=refuse", deployment={"prefill": True})
     models.add("continues", "tokens=60+prefill=continue", deployment={"prefill": True})
@@ -399,13 +410,113 @@ def test_a_stream_that_breaks_says_so_in_the_stream(world, name, words, tokens, 
     assert_failures_logged(world.server, asked, 1, "broken", reason)
 
 
+# ---- after the first content: somebody else goes on with it ----
+
+def contents(asked):
+    """The text of each chunk, and that all chunks are those of one answer."""
+    *events, done = asked.events
+    chunks = [json.loads(event) for event in events]
+    assert done == "[DONE]" and len({(chunk["id"], chunk["model"], chunk["created"]) for chunk in chunks}) == 1
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
+    assert sum("role" in delta for delta in deltas) == 1
+    return [delta.get("content") or "" for delta in deltas]
+
+
+def assert_resumed(world, asked, said, rows):
+    """`said`: for each attempt, how many tokens the client had when it began; rows in the ledger's order."""
+    text = full_text(world.sim, asked)
+    assert_complete(world.sim, asked)
+    assert "".join(contents(asked)) == text
+    for request, tokens in zip(requests_of(world.sim, asked), said, strict=True):
+        more = [{"role": "assistant", "content": text[:tokens * TOKEN_BYTES]}] if tokens else []
+        assert request["body"]["messages"] == asked.messages + more
+    *earlier, last = rows
+    assert_answered_row(world.sim, asked, last)
+    for row in earlier:
+        assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
+    (line,) = log_of(world.server, asked, "request")
+    assert line["resumed"] and line["attempts"] == len(rows)
+    assert line["tokens_out"] == sum(row["output_tokens"] for row in rows)
+    assert len(log_of(world.server, asked, "stream_resumed")) == len(rows) - 1
+
+
+@pytest.mark.parametrize("name, words, tokens, reason", BREAKS, ids=[row[0] for row in BREAKS])
+def test_a_stream_that_breaks_goes_on_at_another_deployment(world, name, words, tokens, reason):
+    asked = ask(world, f"resume-{name}", STREAM)
+    broken_row, answered = rows = rows_of(world.server, asked)
+    assert_resumed(world, asked, [0, tokens], rows)
+    assert models_asked(world.sim, asked) == [asked.name, "continues"]
+    assert (broken_row["status"], broken_row["is_fallback"], answered["is_fallback"]) == (BROKEN, 0, 1)
+    assert broken_row["input_tokens"] == tokens_of_messages(asked.messages) and broken_row["output_tokens"] > 0
+    assert billed_to(world.sim, asked)["continues"]["completion_tokens"] == 60 - tokens
+    assert_failures_logged(world.server, asked, 1, "broken", reason)
+
+
+def test_a_stream_may_break_and_go_on_twice(world):
+    asked = ask(world, "resume-twice", STREAM)
+    rows = rows_of(world.server, asked)
+    assert_resumed(world, asked, [0, 20, 30], rows)
+    assert models_asked(world.sim, asked) == [asked.name, "continues-cut", "continues"]
+    assert [row["status"] for row in rows] == [BROKEN, BROKEN, OK]
+
+
+def test_a_stream_goes_on_past_deployments_that_refuse_or_are_down(world):
+    asked = ask(world, "resume-refused", STREAM)
+    rows = rows_of(world.server, asked)
+    assert_resumed(world, asked, [0, 40, 40], rows)
+    assert [(row["status"], row["http_status"]) for row in rows] == [(BROKEN, 200), (FAILED, 400), (OK, 200)]
+    assert rows[1]["amount_nusd"] == 0
+
+
+def test_a_stream_goes_on_only_at_those_that_declare_it(world):
+    """And to the end of the plan, which has three places."""
+    asked = ask(world, "resume-down", STREAM)
+    assert_broken_stream(world, asked, 40)
+    assert models_asked(world.sim, asked) == [asked.name, "down-prefill"]
+
+
+def test_a_stream_goes_on_at_its_own_deployment_if_it_is_the_only_one(world):
+    asked = ask(world, "resume-alone", STREAM)
+    rows = rows_of(world.server, asked)
+    assert_resumed(world, asked, [0, 40], rows)
+    assert [row["is_fallback"] for row in rows] == [0, 0]
+
+
+def test_usage_of_a_stream_that_went_on_is_the_sum_of_its_rows(world):
+    asked = ask(world, "resume-cut", STREAM, stream_options={"include_usage": True})
+    (usage,) = [chunk["usage"] for chunk in map(json.loads, asked.events[:-1]) if chunk.get("usage")]
+    rows = rows_of(world.server, asked)
+    assert len(rows) == 2
+    assert usage["prompt_tokens"] == sum(row["input_tokens"] for row in rows)
+    assert usage["completion_tokens"] == sum(row["output_tokens"] for row in rows)
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+
+
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize("name, fields", [
+    ("resume-never", {"tools": [TOOL], "tool_choice": "none"}), ("resume-never", {"tools": [TOOL]}),
+    ("resume-never", {"n": 2}), ("resume-never", {"response_format": {"type": "json_object"}}),
+    ("resume-begun", {"more": [{"role": "assistant", "content": "Well,"}]}), ("resume-thinking", {}),
+], ids=["tools", "tool-call", "n", "json", "prefill", "reasoning"])
+def test_what_is_more_than_text_stays_broken(world, name, fields):
+    asked = ask(world, name, STREAM, **fields)
+    assert asked.reply.status == 200 and asked.finish_reasons == []
+    assert json.loads(asked.events[-1])["error"]["code"] == "upstream_broken"
+    assert models_asked(world.sim, asked) == [name]
+    assert [row["status"] for row in rows_of(world.server, asked)] == [BROKEN]
+
+
 def test_a_fallback_that_rejects_prefill_leaves_a_broken_stream_broken(world):
     asked = ask(world, "prefill-cut", STREAM)
     assert_broken_stream(world, asked, 40)
-    assert models_asked(world.sim, asked) in (["prefill-cut"], ["prefill-cut", "no-prefill"])
+    assert models_asked(world.sim, asked) == ["prefill-cut", "no-prefill"]
     rows = rows_of(world.server, asked)
     assert rows[0]["status"] == BROKEN and rows[0]["amount_nusd"] > 0
-    assert sum(row["amount_nusd"] for row in rows[1:]) == 0
+    assert [(row["status"], row["amount_nusd"]) for row in rows[1:]] == [(FAILED, 0)]
+    last = json.loads(asked.events[-1])["error"]["message"]
+    assert "prefill-cut" in last and "no-prefill" in last
 
 
 @pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])

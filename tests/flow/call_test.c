@@ -11,6 +11,9 @@ static const struct scenario scenarios[] = {
     { "a streamed fallback",
       "{\"model\":\"bad\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 200, 2,
       "data: [DONE]" },
+    { "a stream that goes on elsewhere",
+      "{\"model\":\"breaks\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 200, 2,
+      "data: [DONE]" },
     { "three repeats",
       "{\"model\":\"alone\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 502, 4, "upstream_error" },
 };

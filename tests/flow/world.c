@@ -208,8 +208,12 @@ static void write_config(struct world *w, const char *path)
             "      deployments: [ { provider: sim, deployment: \"gpt-4o+status=503\" } ] }\n"
             "  - { name: alone, price_usd_per_mtok: { input: 1, output: 2 },\n"
             "      deployments: [ { provider: sim, deployment: \"gpt-4o-mini+status=500\" } ] }\n"
+            "  - { name: breaks, price_usd_per_mtok: { input: 1, output: 2 },\n"
+            "      deployments: [ { provider: sim, deployment: \"gpt-4o+cut=3+tokens=6\" } ] }\n"
+            "  - { name: continues, price_usd_per_mtok: { input: 1, output: 2 },\n"
+            "      deployments: [ { provider: sim, deployment: \"gpt-4o+prefill=continue+tokens=6\", prefill: true } ] }\n"
             "routes:\n  - { models: [good] }\n"
-            "fallbacks:\n  - { from: bad, to: [good] }\n",
+            "fallbacks:\n  - { from: bad, to: [good] }\n  - { from: breaks, to: [continues] }\n",
             directory, sim_server_port(w->sim), test_certificates()->ca);
     fclose(file);
 }
