@@ -1,8 +1,9 @@
-/* Bytes as a spool or a slot might hold them: refused, or a row that survives another turn. */
+/* Bytes as a spool, a slot or another process might hold them: refused, or a row that survives another
+ * turn. */
 
 #include "fuzz.h"
 
-#include "ledger/row.h"
+#include "ledger/handover.h"
 
 static void check_again(const struct record *first, struct names *names)
 {
@@ -34,6 +35,18 @@ static void check_row(const struct record *r, struct names *names)
     check_again(r, names);
 }
 
+/* The same bytes as rows with their lengths, one behind the other. */
+static void check_list(struct str bytes)
+{
+    struct str rest = bytes, row;
+    const char *at = bytes.at;
+    while (handover_next_row(&rest, &row)) {
+        HZ_ASSERT(row.at == at + sizeof(uint32_t));
+        at = row.at + row.len;
+        HZ_ASSERT(at == rest.at && rest.at + rest.len == bytes.at + bytes.len);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct names *names = names_create();
@@ -41,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str bytes = fuzz_copy(str_make((const char *)data, size));
     if (row_decode(bytes, names, r) == OK)
         check_row(r, names);
+    check_list(bytes);
     fuzz_free(bytes);
     mem_free(r);
     names_destroy(names);
