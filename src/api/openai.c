@@ -19,10 +19,13 @@ static enum err read_request(struct api_request *r, enum llm_operation operation
     return err;
 }
 
-static void run_call(struct task *t, struct api_request *r, enum llm_operation operation)
+/* `model`: as the path names it; at = NULL: as the body does. */
+static void run_call(struct task *t, struct api_request *r, enum llm_operation operation, struct str model)
 {
     struct call *c = request_new_call(r);
     enum err err = read_request(r, operation);
+    if (model.at)
+        c->request.model = model;
     if (err) {
         reply_fail(t, r, err);
         return;
@@ -45,12 +48,31 @@ static void run_call(struct task *t, struct api_request *r, enum llm_operation o
 
 void openai_chat(struct task *t, struct api_request *r)
 {
-    run_call(t, r, LLM_CHAT);
+    run_call(t, r, LLM_CHAT, STR_NONE);
 }
 
 void openai_embeddings(struct task *t, struct api_request *r)
 {
-    run_call(t, r, LLM_EMBEDDINGS);
+    run_call(t, r, LLM_EMBEDDINGS, STR_NONE);
+}
+
+/* {model}/chat/completions: Azure's service goes by the path and ignores the model in the body. */
+void openai_deployment(struct task *t, struct api_request *r)
+{
+    static const struct {
+        struct str suffix;
+        enum llm_operation operation;
+    } kinds[] = { { STR("/chat/completions"), LLM_CHAT }, { STR("/embeddings"), LLM_EMBEDDINGS } };
+    struct str model;
+    for (size_t i = 0; i < HZ_LEN(kinds); i++) {
+        size_t len = r->rest.len - HZ_MIN(r->rest.len, kinds[i].suffix.len);
+        if (len && str_ends(r->rest, kinds[i].suffix) &&
+            url_decode(&r->http->arena, str_first(r->rest, len), &model) == OK) {
+            run_call(t, r, kinds[i].operation, model);
+            return;
+        }
+    }
+    reply_fail(t, r, ERR_NOT_FOUND);
 }
 
 /* ---- models ---- */

@@ -57,7 +57,7 @@ struct call *request_new_call(struct api_request *r);
 
 /* ---- resources ---- */
 
-endpoint_fn openai_chat, openai_embeddings, openai_models, openai_model;
+endpoint_fn openai_chat, openai_embeddings, openai_deployment, openai_models, openai_model;
 endpoint_fn router_route;
 endpoint_fn health_health, health_live, health_ready, health_metrics;
 

@@ -12,6 +12,7 @@ const struct endpoint endpoints[] = {
     { "GET", "/health", 0, health_health, "State of the router and its providers" },
     { "GET", "/livez", 0, health_live, "The process answers" },
     { "GET", "/metrics", 0, health_metrics, "Metrics in the Prometheus text format" },
+    { "POST", "/openai/deployments/", SCOPE_CHAT, openai_deployment, "The same for clients of Azure OpenAI" },
     { "GET", "/readyz", 0, health_ready, "The store can be reached" },
     { "POST", "/route", SCOPE_CHAT, router_route, "One prompt, routed by type, language and tier" },
     { "POST", "/v1/chat/completions", SCOPE_CHAT, openai_chat, "OpenAI chat completions, JSON and SSE" },

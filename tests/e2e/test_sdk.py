@@ -197,6 +197,22 @@ def test_an_unknown_model_is_a_not_found_error(client, dialect):
         client.models.retrieve(f"{dialect}.nowhere")
 
 
+def test_the_client_for_azure_names_the_model_in_the_path(server, dialect):
+    body = {"model": "nowhere", "messages": ask("Whose name counts?")}
+    reply = server.post(f"/openai/deployments/{dialect}.chat/chat/completions?api-version=2024-10-21", body)
+    assert reply.status == 200 and reply.headers["x-huntaze-model"] == f"{dialect}.chat"
+    assert server.post(f"/openai/deployments/{dialect}.nowhere/chat/completions", body).status == 404
+    for path in ("chat/completions", f"{dialect}.chat", f"{dialect}.chat/audio", "%zz/embeddings"):
+        assert server.post(f"/openai/deployments/{path}", body).status == 404
+    with openai.AzureOpenAI(api_key=server.key, azure_endpoint=server.base_url.removesuffix("/v1"),
+                            api_version="2024-10-21", max_retries=0, timeout=30) as client:
+        answer = client.chat.completions.create(model=f"{dialect}.chat", messages=ask("Say hello."))
+        assert answer.choices[0].message.content
+        assert any(chunk.choices and chunk.choices[0].delta.content for chunk in client.chat.completions.create(
+            model=f"{dialect}.chat", messages=ask("Say hello."), stream=True))
+        assert client.embeddings.create(model=f"{dialect}.embed", input="a text").data[0].embedding
+
+
 def test_a_stream_that_breaks_never_ends_cleanly(client, dialect):
     for name in ("cut", "error-event"):
         text = ""
