@@ -2,6 +2,7 @@
 
 build_packages="build-essential meson ninja-build pkg-config python3 ca-certificates
     libssl-dev libc-ares-dev libjansson-dev libyaml-dev libsqlite3-dev libpq-dev libboost-context-dev"
+# clang also for libFuzzer (tests/fuzz/run); gcov, for ./test coverage, comes with build-essential's gcc.
 test_packages="$build_packages clang clang-format libcmocka-dev python3-venv openssl curl postgresql"
 
 say() { printf '%s\n' "$*" >&2; }

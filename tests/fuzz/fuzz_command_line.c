@@ -1,5 +1,5 @@
-/* Any arguments: each is an option of the table, a word, or refused; `--set` loads or is refused with a
- * message. One argument a line. */
+/* Any arguments: each is an option of the table, a word, or refused; `--set` loads or is refused
+ * with a message. One argument a line. */
 
 #include "fuzz.h"
 

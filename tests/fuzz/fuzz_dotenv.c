@@ -1,5 +1,5 @@
-/* Any text as a .env file: each line is a variable or a problem, and a variable that is written out in
- * quotes reads the same. */
+/* Any text as a .env file: each line is a variable or a problem, and a variable that is written out
+ * in quotes reads the same. */
 
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
-/* Bytes as a spool, a slot or another process might hold them: refused, or a row that survives another
- * turn. */
+/* Bytes as a spool, a slot or another process might hold them: refused, or a row that survives
+ * another turn. */
 
 #include "fuzz.h"
 

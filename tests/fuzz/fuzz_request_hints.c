@@ -1,5 +1,5 @@
-/* What callers put into headers about their request: hints of routing and ids of correlation. They are
- * refused, or plain names; what is echoed is one header line and valid JSON. */
+/* What callers put into headers about their request: hints of routing and ids of correlation. They
+ * are refused, or plain names; what is echoed is one header line and valid JSON. */
 
 #include "fuzz.h"
 
@@ -9,13 +9,16 @@
 
 enum { HEADERS = 12 };
 
-static const struct http1_limits limits = { .head_bytes = 4096, .target_bytes = 64, .headers = HEADERS };
+static const struct http1_limits limits = { .head_bytes = 4096,
+                                            .target_bytes = 64,
+                                            .headers = HEADERS };
 
 static void check_name(struct str name, size_t most)
 {
     HZ_ASSERT(name.len <= most);
     for (size_t i = 0; i < name.len; i++)
-        HZ_ASSERT(name.at[i] > ' ' && name.at[i] != '"' && name.at[i] != '\\' && name.at[i] != 0x7F);
+        HZ_ASSERT(name.at[i] > ' ' && name.at[i] != '"' && name.at[i] != '\\' &&
+                  name.at[i] != 0x7F);
 }
 
 static void check_hints(struct http_request *http)

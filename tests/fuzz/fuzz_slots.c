@@ -1,5 +1,6 @@
-/* A file of slots that a power cut or a stranger has changed: each slot is a row, damaged, or free, and
- * what is no file of ours is refused. The input is a list of changes: place (two bytes), byte. */
+/* A file of slots that a power cut or a stranger has changed: each slot is a row, damaged, or free,
+ * and what is no file of ours is refused. The input is a list of changes: place (two bytes), byte.
+ */
 
 #include "fuzz.h"
 
@@ -29,7 +30,9 @@ static void write_file(const char *path, struct names *names)
     struct slots *s = open_slots(path, names, &found);
     HZ_ASSERT(s && slots_reset(s, &fail) == OK);
     for (int64_t i = 1; i <= 2; i++) {
-        struct transfer row = { .operation_id = i, .attempt = 1, .amount_nusd = 10 * i,
+        struct transfer row = { .operation_id = i,
+                                .attempt = 1,
+                                .amount_nusd = 10 * i,
                                 .debit_account = names_intern(names, STR("default")),
                                 .credit_account = names_intern(names, STR("provider")),
                                 .correlation_id = STR("id") };
