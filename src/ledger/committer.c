@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/planted.h"
@@ -403,29 +402,16 @@ static void endure(struct committer *c, bool is_closing)
 
 /* ---- another process takes over ---- */
 
-/* Ids are drawn without asking anybody, so two processes must never draw under one number. Once the
- * floor is drawn, no loop that saw the old number can still make an id of it. */
-static int64_t retire_ids(struct committer *c, unsigned theirs)
-{
-    unsigned *node = &c->options.retired_node;
-    do {
-        *node = (*node + 1) % ID_NODES;
-    } while (*node == theirs || *node == c->options.writer->node);
-    id_set_node(*node);
-    return id_next();
-}
-
 /* The barrier: what has gathered is written, then the database is not ours any more. */
 static void yield(struct committer *c, int fd, unsigned node)
 {
-    struct handover_message given = { .kind = HANDOVER_GIVEN };
     if (is_away(c))
         handover_close(c->successor, false);
     else if (!c->is_down && (write_backlog(c) != OK || writer_beat(c->options.writer) != OK))
         log_warn(NULL, "ledger_handed_over_down", LOG_TEXT("detail", store_error(c->options.writer->store)));
     c->options.writer->is_loaded = false;
-    given.given.last_id = retire_ids(c, node);
-    given.given.node = c->options.retired_node;
+    struct handover_message given =
+        handover_retire_ids(&c->options.retired_node, c->options.writer->node, node);
     claim_drop(c->options.claim);
     c->successor = fd;
     c->successor_check_ns = 0;

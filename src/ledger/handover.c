@@ -5,6 +5,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 
 /* For a successor to open its ledger and begin to serve, or to wait for its own database. */
@@ -54,6 +55,18 @@ static enum err receive_patiently(int fd, struct handover_message *out)
 enum err handover_receive(int fd, char *room, struct handover_message *out, struct str *rest)
 {
     return receive(fd, room, MSG_DONTWAIT, out, rest);
+}
+
+/* Ids are drawn without asking anybody, so two processes must never draw under one number. Once
+ * last_id is drawn, no loop that saw the old number can still make an id of it. */
+struct handover_message handover_retire_ids(unsigned *node, unsigned ours, unsigned theirs)
+{
+    do {
+        *node = (*node + 1) % ID_NODES;
+    } while (*node == theirs || *node == ours);
+    id_set_node(*node);
+    return (struct handover_message) { .kind = HANDOVER_GIVEN,
+                                       .given = { .last_id = id_next(), .node = *node } };
 }
 
 enum err handover_answer(int fd, const struct handover_message *m)

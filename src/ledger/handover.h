@@ -45,6 +45,9 @@ struct handover_message {
 
 /* ---- the predecessor ---- */
 
+/* From here on this process draws ids under a number that is neither `ours` nor `theirs`: the next
+ * after *node, which becomes it. Returns the message that gives `ours` away. */
+struct handover_message handover_retire_ids(unsigned *node, unsigned ours, unsigned theirs);
 enum err handover_answer(int fd, const struct handover_message *m) HZ_MUST_USE;
 /* OK: durable. ERR_STORE: the successor is there, its database is not. */
 enum err handover_write(int fd, struct names *names, struct record *const *rows,
