@@ -89,6 +89,47 @@ TEST(truth_values_and_choices_are_words)
     CHECK_STR(choice_at("a, b, c", 1), "b");
 }
 
+TEST(the_id_of_a_service_has_a_domain_and_a_path)
+{
+    const char *const good[] = { "spiffe://example.org/a", "spiffe://a-b_c.1/Path/to.x-y_z/9", "spiffe://a/..." };
+    for (size_t i = 0; i < HZ_LEN(good); i++)
+        CHECK(value_is_spiffe_id(str_of(good[i])));
+    const char *const bad[] = {
+        "",
+        "spiffe:",
+        "spiffe://",
+        "spiffe://example.org",
+        "spiffe://example.org/",
+        "spiffe:///a",
+        "https://example.org/a",
+        "SPIFFE://example.org/a",
+        "spiffe://Example.org/a",
+        "spiffe://example.org:443/a",
+        "spiffe://user@example.org/a",
+        "spiffe://example.org/a/",
+        "spiffe://example.org//a",
+        "spiffe://example.org/a/./b",
+        "spiffe://example.org/..",
+        "spiffe://example.org/a?b",
+        "spiffe://example.org/a#b",
+        "spiffe://example.org/a%20b",
+        " spiffe://example.org/a",
+    };
+    for (size_t i = 0; i < HZ_LEN(bad); i++)
+        CHECK(!value_is_spiffe_id(str_of(bad[i])));
+    char text[2100];
+    memset(text, 'a', sizeof(text));
+    memcpy(text, "spiffe://a/", 11);
+    CHECK(value_is_spiffe_id(str_make(text, 2048)) && !value_is_spiffe_id(str_make(text, 2049)));
+    text[10] = 'a';
+    text[9 + 255] = '/';
+    CHECK(value_is_spiffe_id(str_make(text, 300)));
+    text[9 + 255] = 'a';
+    text[9 + 256] = '/';
+    CHECK(!value_is_spiffe_id(str_make(text, 300)));
+}
+
 RUN_TESTS(T(addresses_name_host_and_port), T(dates_are_days_that_exist),
           T(base_urls_lose_their_last_slash_and_nothing_else), T(passwords_in_urls_are_never_shown),
-          T(prices_are_exact_to_the_nano_dollar_or_refused), T(truth_values_and_choices_are_words))
+          T(prices_are_exact_to_the_nano_dollar_or_refused), T(truth_values_and_choices_are_words),
+          T(the_id_of_a_service_has_a_domain_and_a_path))

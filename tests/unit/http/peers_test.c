@@ -43,5 +43,25 @@ TEST(a_network_of_ipv6_counts_as_one_and_a_mapped_address_as_ipv4)
     peers_destroy(p);
 }
 
+TEST(a_changed_limit_holds_for_those_that_come)
+{
+    struct peers *p = peers_create(0);
+    struct address a = at("192.0.2.1", 1);
+    for (int i = 0; i < 3; i++)
+        CHECK(peers_enter(p, &a));
+    peers_set_max(p, 2);
+    CHECK(!peers_enter(p, &a));
+    peers_leave(p, &a);
+    CHECK(!peers_enter(p, &a));
+    peers_leave(p, &a);
+    CHECK(peers_enter(p, &a));
+    peers_set_max(p, 0);
+    CHECK(peers_enter(p, &a));
+    for (int i = 0; i < 3; i++)
+        peers_leave(p, &a);
+    peers_destroy(p);
+}
+
 RUN_TESTS(T(an_address_is_held_to_its_limit_whatever_its_port),
-          T(a_network_of_ipv6_counts_as_one_and_a_mapped_address_as_ipv4))
+          T(a_network_of_ipv6_counts_as_one_and_a_mapped_address_as_ipv4),
+          T(a_changed_limit_holds_for_those_that_come))

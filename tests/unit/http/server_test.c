@@ -609,6 +609,43 @@ TEST(connections_beyond_the_limit_are_turned_away)
     run_with(comes_third, echo, (struct http_server_options) { .max_connections = 2 });
 }
 
+/* ---- another configuration ---- */
+
+static void meets_new_limits(struct task *t, void *arg)
+{
+    (void)arg;
+    struct stream s;
+    raw_open(t, &w, &s);
+    raw_put(t, &s, GET("/1"));
+    CHECK_ERR(raw_get(t, &s, &answer), ERR_TIMEOUT);
+    struct http_server_options options = {
+        .handler = echo,
+        .keep_alive_ms = 500,
+        .head_timeout_ms = WORLD_HEAD_MS,
+        .body_timeout_ms = WORLD_BODY_MS,
+        .write_timeout_ms = WORLD_WRITE_MS,
+        .max_body_bytes = 3,
+        .request_arena_bytes = 1 << 20,
+    };
+    http_server_configure(w.server, &options);
+    CHECK_OK(task_sleep(t, 300));
+    raw_put(t, &s, "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    CHECK_ERR(raw_get(t, &s, &answer), ERR_TIMEOUT);
+    CHECK_STR(buf_str(&answer), SAYS("13", "POST /2 [abc]"));
+    CHECK_OK(task_sleep(t, 300));
+    CHECK_EQ(http_server_connections(w.server), 1);
+    CHECK_OK(task_sleep(t, 300));
+    CHECK_EQ(http_server_connections(w.server), 0);
+    stream_close(&s);
+    CHECK_ERR(raw_ask(t, &w, "POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd", &answer), ERR_CLOSED);
+    CHECK(str_starts(buf_str(&answer), STR("HTTP/1.1 413 ")));
+}
+
+TEST(new_limits_hold_for_open_connections_too)
+{
+    run(meets_new_limits, echo);
+}
+
 RUN_TESTS(T(an_idle_connection_is_kept_and_holds_no_task),
           T(pipelined_requests_are_answered_in_order), T(a_client_that_wants_a_close_gets_it),
           T(a_request_may_be_split_at_every_byte), T(a_request_may_come_byte_by_byte),
@@ -621,4 +658,5 @@ RUN_TESTS(T(an_idle_connection_is_kept_and_holds_no_task),
           T(a_handler_that_says_nothing_is_a_500),
           T(a_drain_closes_idle_connections_and_lets_the_others_finish),
           T(a_retiring_server_gives_each_connection_one_last_answer_and_closes_none_that_rests),
-          T(connections_beyond_the_limit_are_turned_away))
+          T(connections_beyond_the_limit_are_turned_away),
+          T(new_limits_hold_for_open_connections_too))
