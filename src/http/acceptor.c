@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -14,6 +15,9 @@ enum {
     BACKLOG = 4096,
     ACCEPTS_A_TURN = 256, /* as many as events: a flood shows as a wait of the loop */
     PAUSE_MS = 100,
+    /* What a client may leave unread in the kernel, besides what is on its way: connections inherit
+     * it. Otherwise one that pipelines and never reads gets megabytes of answers made for it. */
+    UNSENT_BYTES = 65536,
     WARN_EVERY_MS = 1000,
 };
 
@@ -199,9 +203,10 @@ static enum err fail_listen(struct fail *fail, const struct address *address, in
 
 static enum err listen_on(struct address *address, int *out, struct fail *fail)
 {
-    int one = 1;
+    int one = 1, unsent = UNSENT_BYTES;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bool is_bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+                    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) == 0 &&
                     bind(fd, &address->any, address->len) == 0 && listen(fd, BACKLOG) == 0;
     if (!is_bound) {
         enum err err = fail_listen(fail, address, errno);
