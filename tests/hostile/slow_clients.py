@@ -1,105 +1,135 @@
-"""Clients that keep a server waiting, four kinds, beside clients that behave."""
-import asyncio
+#!/usr/bin/env python3
+"""Clients that keep a server waiting, four kinds, as many as wanted, in one lean process.
+
+    slow_clients.py PORT EACH SECONDS [--once]
+
+Prints "ready" when all are open, and at the end what became of them, a line of JSON. A client that is
+closed comes back, so that the pressure stays; with --once it does not, and the end is when all are
+closed. Ends at the latest after so many seconds, or when standard input ends.
+"""
+import errno
+import json
+import select
 import socket
+import sys
 import time
-from collections import Counter
 
 KINDS = ("header", "body", "read", "idle")
-DRIP_SECONDS = 0.5
+FIRST = {
+    "header": b"GET /livez HTTP/1.1\r\nHost: h\r\nX: ",
+    "body": b"POST /route HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n",
+    # More answers than all buffers hold; it reads none of them.
+    "read": b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n" * 300,
+    "idle": b"",
+}
+# What comes every DRIP_SECONDS. Who never reads sees a close only by writing.
+DRIP = {"header": b"y", "body": b" ", "read": b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n", "idle": b""}
+DRIP_SECONDS, TICKS = 0.5, 10
+OPENING_MAX = 200  # below any backlog
 
 
-async def _drip(writer, first, byte, until):
-    writer.write(first)
-    while time.monotonic() < until:
-        await asyncio.sleep(DRIP_SECONDS)
-        writer.write(byte)
-        await writer.drain()
+class Client:
+    def __init__(self, kind):
+        self.kind, self.socket = kind, None
 
 
-async def _until_closed(reader):
-    while await reader.read(65536):
-        pass
+class Crowd:
+    def __init__(self, port, each, comes_back):
+        self.port, self.comes_back = port, comes_back
+        self.epoll = select.epoll()
+        self.clients = [Client(kind) for _ in range(each) for kind in KINDS]
+        self.waiting = list(reversed(self.clients))  # to be opened
+        self.by_fd, self.opening = {}, set()
+        self.closed = {kind: [] for kind in KINDS}  # seconds until it was closed
 
+    def open_some(self):
+        while self.waiting and len(self.opening) < OPENING_MAX:
+            client = self.waiting.pop()
+            s = client.socket = socket.socket()
+            s.setblocking(False)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # keeps the sender's buffer small, too
+            s.connect_ex(("127.0.0.1", self.port))
+            self.by_fd[s.fileno()] = client
+            self.opening.add(client)
+            self.epoll.register(s, select.EPOLLOUT)
 
-async def slow(port, kind, until, found):
-    """One slow client; found[kind] gets the seconds until the server had closed, or None."""
-    began = time.monotonic()
-    try:
-        s = socket.socket()
-        s.setblocking(False)
-        # A small window keeps the sender's buffer small, too.
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        await asyncio.get_running_loop().sock_connect(s, ("127.0.0.1", port))
-        reader, writer = await asyncio.open_connection(sock=s, limit=1024)
-    except OSError:
-        found[kind].append(0.0)
-        return
-    jobs = []
-    if kind == "header":
-        jobs.append(asyncio.create_task(_drip(writer, b"GET /livez HTTP/1.1\r\nHost: h\r\nX: ", b"y", until)))
-    elif kind == "body":
-        jobs.append(asyncio.create_task(_drip(writer, b"POST /route HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n", b" ", until)))
-    elif kind == "read":
-        writer.transport.pause_reading()
-        writer.write(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n" * 300)
-    try:
-        if kind == "read":
-            # What it never reads it cannot see closed: whoever writes to it learns.
-            while time.monotonic() < until and not writer.transport.is_closing():
-                await asyncio.sleep(DRIP_SECONDS)
-                writer.write(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
-            is_closed = writer.transport.is_closing()
-        else:
-            await asyncio.wait_for(_until_closed(reader), max(0.1, until - time.monotonic()))
-            is_closed = True
-    except (ConnectionError, BrokenPipeError):
-        is_closed = True
-    except asyncio.TimeoutError:
-        is_closed = False
-    found[kind].append(time.monotonic() - began if is_closed else None)
-    for job in jobs:
-        job.cancel()
-        await asyncio.gather(job, return_exceptions=True)
-    writer.transport.abort()
+    def opened(self, client):
+        self.opening.discard(client)
+        client.began = time.monotonic()
+        self.epoll.modify(client.socket, 0 if client.kind == "read" else select.EPOLLIN)
+        self.say(client, FIRST[client.kind])
 
-
-async def normal(port, until, pause_seconds, latencies, faults, done):
-    """A client that behaves: one request after the other on a kept connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while time.monotonic() < until and not done.is_set():
-        began = time.monotonic()
+    def say(self, client, what):
         try:
-            writer.write(b"GET /v1/models HTTP/1.1\r\nHost: h\r\n\r\n")
-            top = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-            size = int(top.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            await reader.readexactly(size)
-            if not top.startswith(b"HTTP/1.1 200 "):
-                faults.append(top[:60])
-        except Exception as fault:  # whatever it is, this client had an error
-            faults.append(repr(fault))
-            return
-        latencies.append(time.monotonic() - began)
-        await asyncio.sleep(pause_seconds)
-    writer.close()
+            if what:
+                client.socket.send(what)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.lost(client)
+
+    def lost(self, client):
+        if client in self.opening:
+            self.opening.discard(client)
+        else:
+            self.closed[client.kind].append(time.monotonic() - client.began)
+        del self.by_fd[client.socket.fileno()]
+        client.socket.close()  # which takes it out of the epoll, too
+        client.socket = None
+        if self.comes_back:
+            self.waiting.append(client)
+
+    def ready(self, client, events):
+        if client in self.opening:
+            if client.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self.lost(client)
+            else:
+                self.opened(client)
+        elif events & (select.EPOLLERR | select.EPOLLHUP):
+            self.lost(client)
+        else:
+            try:
+                is_closed = not client.socket.recv(65536)
+            except OSError as error:
+                is_closed = error.errno != errno.EAGAIN
+            if is_closed:
+                self.lost(client)
+
+    def drip(self, tick):
+        for client in self.clients[tick::TICKS]:
+            if client.socket and client not in self.opening:
+                self.say(client, DRIP[client.kind])
+
+    def is_done(self):
+        return not self.comes_back and not self.waiting and not self.by_fd
+
+    def run(self, seconds):
+        end = time.monotonic() + seconds
+        self.epoll.register(sys.stdin.fileno(), select.EPOLLIN)
+        next_tick, tick, is_ready = time.monotonic(), 0, False
+        while time.monotonic() < end and not self.is_done():
+            self.open_some()
+            if not is_ready and not self.waiting and not self.opening:
+                print("ready", flush=True)
+                is_ready = True
+            for fd, events in self.epoll.poll(max(0, next_tick - time.monotonic())):
+                if fd == sys.stdin.fileno():
+                    return
+                if fd in self.by_fd:
+                    self.ready(self.by_fd[fd], events)
+            if time.monotonic() >= next_tick:
+                self.drip(tick)
+                tick, next_tick = (tick + 1) % TICKS, time.monotonic() + DRIP_SECONDS / TICKS
+
+    def found(self):
+        now = time.monotonic()
+        still = {kind: [now - c.began for c in self.by_fd.values() if c.kind == kind and c not in self.opening]
+                 for kind in KINDS}
+        return {kind: {"closed": len(self.closed[kind]), "last_s": max(self.closed[kind], default=0),
+                       "open": len(still[kind]), "oldest_s": max(still[kind], default=0)} for kind in KINDS}
 
 
-async def trial(port, each, seconds, ends_early=False, clients=20, pause_seconds=0.02):
-    """(latencies, faults, found) of normal traffic beside `each` slow clients of every kind, for so
-    many seconds or, with ends_early, until the last slow one was closed."""
-    latencies, faults, found = [], [], {kind: [] for kind in KINDS}
-    until, done = time.monotonic() + seconds, asyncio.Event()
-    well_behaved = asyncio.gather(*[normal(port, until, pause_seconds, latencies, faults, done) for _ in range(clients)])
-    await asyncio.gather(*[slow(port, kind, until, found) for _ in range(each) for kind in KINDS])
-    if ends_early:
-        done.set()
-    await well_behaved
-    return latencies, faults, found
-
-
-def quantile(values, q):
-    return sorted(values)[min(len(values) - 1, int(len(values) * q))]
-
-
-def summary(found):
-    return {kind: {"closed": sum(s is not None for s in seconds), "open": Counter(seconds)[None],
-                   "last_s": round(max((s for s in seconds if s is not None), default=0), 1)} for kind, seconds in found.items()}
+if __name__ == "__main__":
+    crowd = Crowd(int(sys.argv[1]), int(sys.argv[2]), "--once" not in sys.argv)
+    crowd.run(float(sys.argv[3]))
+    print(json.dumps(crowd.found()))
