@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
-#include "llm/llm.h"
+#include "llm/stream.h"
 #include "model/call.h"
 #include "model/outcome.h"
 

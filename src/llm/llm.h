@@ -16,6 +16,8 @@
 #include "model/deployment.h"
 #include "model/usage.h"
 
+enum { LLM_STREAM_CHOICES_MAX = 128 };
+
 enum llm_operation { LLM_CHAT, LLM_EMBEDDINGS, LLM_OPERATIONS };
 
 /* ---- the client's request (llm/request.c) ---- */
@@ -26,8 +28,8 @@ struct llm_request {
     struct str body;     /* the client's document */
     struct str model;    /* decoded; empty if absent */
     struct str messages; /* raw array (chat) */
-    struct str asked;    /* raw content of the last user message (chat); at = NULL if there is none */
-    struct str input;    /* raw (embeddings) */
+    struct str asked; /* raw content of the last user message (chat); at = NULL if there is none */
+    struct str input; /* raw (embeddings) */
     bool is_stream;
     bool wants_usage; /* stream_options.include_usage */
     bool has_tools;
@@ -35,14 +37,16 @@ struct llm_request {
     bool has_prefill; /* the last message is an assistant's: the caller wants it continued */
     bool wants_json_object;
     bool wants_json_schema;
-    bool wants_base64;      /* embeddings: encoding_format base64 */
-    int64_t n;              /* choices; 1 if absent */
-    int64_t max_tokens;     /* from either field; 0 if absent */
-    int64_t media;          /* parts of messages that are not text */
-    int64_t image_bytes;    /* of the body: addresses and data of images */
-    struct str prefill;     /* llm_request_continue: an answer's beginning, for the provider to go on with */
+    bool wants_base64;   /* embeddings: encoding_format base64 */
+    int64_t n;           /* choices; 1 if absent */
+    int64_t max_tokens;  /* from either field; 0 if absent */
+    int64_t media;       /* parts of messages that are not text */
+    int64_t image_bytes; /* of the body: addresses and data of images */
+    struct str
+        prefill; /* llm_request_continue: an answer's beginning, for the provider to go on with */
     int64_t prefill_tokens; /* of it, by heuristic */
-    struct str schemas[3];  /* raw: tools, functions and a JSON schema, which are part of the prompt */
+    struct str
+        schemas[3]; /* raw: tools, functions and a JSON schema, which are part of the prompt */
     size_t schemas_len;
 };
 
@@ -51,12 +55,13 @@ struct llm_request {
 enum err llm_request_read(struct arena *a, enum llm_operation operation, struct str body,
                           struct llm_request *out, struct fail *fail) HZ_MUST_USE;
 
-/* From now on it asks for the rest of an answer that has begun: it ends with an assistant's message of
- * this text (borrowed), and its limit is less by what was said. */
+/* From now on it asks for the rest of an answer that has begun: it ends with an assistant's message
+ * of this text (borrowed), and its limit is less by what was said. */
 void llm_request_continue(struct llm_request *r, struct str text);
 
 /* More input tokens than this cannot be billed: a token is at least a byte of the request, whatever
- * the tokenizer, and an image costs at most what the dearest rule in use makes of the largest one. */
+ * the tokenizer, and an image costs at most what the dearest rule in use makes of the largest one.
+ */
 int64_t llm_request_input_bound(const struct llm_request *r);
 /* Input tokens by heuristic (llm/count.h), never above the bound. Walks all of the text: for those
  * whose provider stated no usage. */
@@ -82,7 +87,9 @@ enum err llm_outbound_build(struct arena *a, const struct llm_request *r,
                             const struct deployment *d, struct llm_outbound *out,
                             struct fail *fail) HZ_MUST_USE;
 
-/* ---- from the provider, whole (llm/inbound.c) ---- */
+/* ---- from the provider, whole (llm/inbound.c); as a stream: llm/stream.h ---- */
+
+struct llm_said;
 
 struct llm_answer {
     struct usage usage;
@@ -91,14 +98,6 @@ struct llm_answer {
     int64_t output_estimate; /* tokens by heuristic, when usage is missing */
     struct str finish_reason;
     struct str response_model;
-};
-
-/* What a client has of a stream that broke. */
-struct llm_said {
-    struct str text;
-    struct str id, model; /* of its chunks */
-    int64_t created_s;
-    struct usage usage; /* what it came to */
 };
 
 struct llm_answer_options {
@@ -118,41 +117,5 @@ struct llm_answer_options {
 enum err llm_answer_read(struct arena *a, const struct llm_request *r, const struct deployment *d,
                          const struct llm_answer_options *options, struct str body, struct buf *out,
                          struct llm_answer *answer, struct fail *fail) HZ_MUST_USE;
-
-/* ---- from the provider, streaming (llm/stream.c) ---- */
-
-enum { LLM_STREAM_CHOICES_MAX = 128 };
-struct llm_stream; /* one for each attempt; borrows its request */
-struct llm_stream *llm_stream_create(const struct llm_request *r, const struct deployment *d,
-                                     const struct llm_answer_options *options);
-void llm_stream_destroy(struct llm_stream *s);
-
-enum llm_stream_kind {
-    /* No content (role, usage, filter notes). What it wrote to `out` waits for the first content.
-     */
-    LLM_EVENT_NOTHING,
-    LLM_EVENT_CONTENT, /* content, reasoning, tool call or finish: commits the answer */
-    LLM_EVENT_DONE,    /* [DONE] */
-    LLM_EVENT_ERROR,   /* an error object inside the stream; see llm_stream_error */
-    LLM_EVENT_GARBAGE  /* not a JSON object */
-};
-
-/* One event's data in; appends what the client shall receive to `out` ("data: ...\n\n", possibly
- * nothing). [DONE] is not written: the gateway writes it after settling. Usage chunks are withheld
- * unless asked for, and then kept back until llm_stream_finish. */
-enum llm_stream_kind llm_stream_event(struct llm_stream *s, struct str data, struct buf *out);
-/* Held-back text (half a think tag), a finish_reason where [DONE] came without one, and the usage
- * chunk if the client asked for it. Not after a broken stream. */
-void llm_stream_finish(struct llm_stream *s, struct buf *out);
-/* Did every choice get its finish_reason? Else a missing [DONE] is a cut. */
-bool llm_stream_is_complete(const struct llm_stream *s);
-/* What is known so far, at any moment; output_estimate counts all text that was received. The text
- * lives as long as the stream. */
-void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out);
-/* Can another stream go on where this one ended? Not if it finished or said nothing, nor if there was
- * more than text (reasoning, tool calls, several choices), nor beyond 256 KiB. The text is what this
- * stream alone said; all but usage is set, and lives as long as the stream. */
-bool llm_stream_said(const struct llm_stream *s, struct llm_said *out);
-const struct llm_error *llm_stream_error(const struct llm_stream *s);
 
 #endif

@@ -1,4 +1,4 @@
-#include "llm/llm.h"
+#include "llm/stream.h"
 
 #include "base/mem.h"
 #include "llm/choice.h"

@@ -1,5 +1,5 @@
 /* A request that we accept goes out as one that we would accept, for every dialect, and going through
- * the same deployment again changes nothing. */
+ * the same deployment again changes nothing; with an answer that has begun it has one message more. */
 
 #include "llm.h"
 
@@ -33,6 +33,19 @@ static void check_outbound(struct arena *a, const struct llm_request *r, const s
         HZ_ASSERT(str_eq(build(a, &again, d).body, first.body));
 }
 
+static void check_continued(struct arena *a, struct llm_request *r, const struct deployment *d)
+{
+    struct llm_request again;
+    struct fail fail = { 0 };
+    int64_t limit = llm_request_output_limit(r, d);
+    llm_request_continue(r, r->body);
+    HZ_ASSERT(llm_request_input_estimate(r) <= llm_request_input_bound(r));
+    HZ_ASSERT(llm_request_output_limit(r, d) <= limit && (limit == 0) == (llm_request_output_limit(r, d) == 0));
+    enum err err = llm_request_read(a, LLM_CHAT, build(a, r, d).body, &again, &fail);
+    HZ_ASSERT(err == OK && again.has_prefill && json_len(again.messages) == json_len(r->messages) + 1);
+    HZ_ASSERT(r->max_tokens == 0 || again.max_tokens <= r->max_tokens);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_deployment f;
@@ -52,6 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HZ_ASSERT(estimate >= 0 && estimate <= llm_request_input_bound(&r));
         HZ_ASSERT(llm_request_fits(&r, &f.deployment.caps, &fail) == OK || fail.param[0]);
         check_outbound(&a, &r, &f.deployment);
+        if (r.operation == LLM_CHAT)
+            check_continued(&a, &r, &f.deployment);
     }
     fuzz_free(copy);
     arena_fini(&a);

@@ -1,7 +1,10 @@
 /* Each line is one event. What goes to the client is whole events of valid JSON; and the short way for
- * chunks that resemble the former one gives the same as reading each in full. */
+ * chunks that resemble the former one gives the same as reading each in full, in a first stream and in
+ * one that goes on with another. */
 
 #include "llm.h"
+
+#include "llm/stream.h"
 
 /* "data: {...}\n\n", any number of times. */
 static void check_lines(struct str out)
@@ -58,6 +61,10 @@ static void check_end(struct llm_stream *fast, struct llm_stream *slow)
     HZ_ASSERT(a.usage.cached_tokens >= 0 && a.usage.input_tokens >= a.usage.cached_tokens);
     HZ_ASSERT(str_eq(a.finish_reason, b.finish_reason) && str_eq(a.response_model, b.response_model));
     HZ_ASSERT(llm_stream_is_complete(fast) == llm_stream_is_complete(slow));
+    struct llm_said said, same;
+    bool can_go_on = llm_stream_said(fast, &said);
+    HZ_ASSERT(can_go_on == llm_stream_said(slow, &same) && str_eq(said.text, same.text) && str_eq(said.id, same.id));
+    HZ_ASSERT(!can_go_on || (said.text.len && said.text.len <= 256 * 1024));
     llm_stream_finish(fast, &out);
     check_lines(buf_str(&out));
     buf_fini(&out);
@@ -70,6 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!fuzz_deployment_init(&f, &rest))
         return 0;
     struct llm_request r = { .is_stream = true, .wants_usage = data[0] & 128, .n = 1 };
+    struct llm_said after = { .text = STR("So"), .id = STR("id"), .model = STR("m"), .created_s = 1 };
+    f.options.keeps_text = true;
+    f.options.after = data[1] & 8 ? &after : NULL;
     struct llm_stream *fast = llm_stream_create(&r, &f.deployment, &f.options);
     struct llm_stream *slow = llm_stream_create(&r, &f.deployment, &f.options);
     for (size_t count = 1; rest.at; count++)

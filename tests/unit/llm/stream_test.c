@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include "llm/stream.h"
+
 #define HEAD "\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1700000001,\"model\":\"gpt-4o\","
 #define CHUNK(delta, finish) "{" HEAD "\"choices\":[{\"index\":0,\"delta\":" delta ",\"finish_reason\":" finish "}]}"
 #define USAGE "{\"prompt_tokens\":60,\"completion_tokens\":18,\"total_tokens\":78}"
