@@ -15,7 +15,9 @@ static void write_own_head(struct task *t, struct http_request *r, int status, s
 {
     struct http_server *s = r->connection->server;
     r->status = status;
-    r->is_closing |= s->is_draining || s->is_retiring || task_stop_reason(t) != OK;
+    /* A client that has sent its next request already is answered that, too. */
+    bool is_last = s->is_retiring && !r->connection->ahead;
+    r->is_closing |= s->is_draining || is_last || task_stop_reason(t) != OK;
     http1_write_status_line(out, status);
     buf_add(out, server_date(s));
     if (r->is_closing)

@@ -574,6 +574,14 @@ static void sees_the_retirement(struct task *t, void *arg)
                                     "GET / []");
         stream_close(both[i]);
     }
+    raw_open(t, &w, &fresh);
+    raw_put(t, &fresh, GET("/1") GET("/2"));
+    CHECK_ERR(raw_get(t, &fresh, &answer), ERR_CLOSED);
+    CHECK_STR(buf_str(&answer), "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nGET /1 []"
+                                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"
+                                "GET /2 []");
+    stream_close(&fresh);
+
     http_server_retire(w.server, false);
     raw_put(t, &back, GET("/"));
     CHECK_ERR(raw_get(t, &back, &answer), ERR_TIMEOUT);
