@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,11 @@ char *mem_strdup(const char *text)
 void mem_free(void *at)
 {
     free(at);
+}
+
+void mem_trim(void)
+{
+    malloc_trim(0);
 }
 
 void mem_wipe(void *at, size_t size)

@@ -14,6 +14,8 @@ void *mem_zalloc(size_t size);
 void *mem_realloc(void *at, size_t size);
 char *mem_strdup(const char *text);
 void mem_free(void *at);
+/* Gives free pages between blocks in use back to the system. May take milliseconds. */
+void mem_trim(void);
 
 /* Overwrites memory in a way the compiler may not remove. */
 void mem_wipe(void *at, size_t size);

@@ -25,6 +25,8 @@ void stack_unmap(struct stack *s);
 void stack_paint(const struct stack *s);
 /* Bytes used at the deepest since stack_paint. */
 size_t stack_depth(const struct stack *s);
+/* Gives the memory below the caller's frame back to the system. */
+void stack_trim(const struct stack *s);
 
 typedef void context_fn(void *arg);
 

@@ -14,7 +14,8 @@ enum { STACK_BYTES = TASK_STACK_BYTES * 4 };
 #else
 enum { STACK_BYTES = TASK_STACK_BYTES };
 #endif
-enum { GUARD_BYTES = 4096, PAINT = 0xA5 };
+enum { PAGE_BYTES = 4096, GUARD_BYTES = PAGE_BYTES, PAINT = 0xA5 };
+enum { IN_USE_BELOW_BYTES = 512 }; /* the frames of the call that trims, and a red zone */
 
 void stack_map(struct stack *s)
 {
@@ -37,6 +38,14 @@ void stack_unmap(struct stack *s)
     if (s->low)
         munmap(s->low - GUARD_BYTES, s->size + GUARD_BYTES);
     *s = (struct stack) { 0 };
+}
+
+void stack_trim(const struct stack *s)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = (uintptr_t)s->low;
+    uintptr_t end = (here - IN_USE_BELOW_BYTES) & ~(uintptr_t)(PAGE_BYTES - 1);
+    if (end > low && end < low + s->size)
+        madvise(s->low, end - low, MADV_DONTNEED);
 }
 
 void stack_paint(const struct stack *s)

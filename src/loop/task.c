@@ -168,6 +168,13 @@ void task_unshield(struct task *t)
     t->is_shielded = false;
 }
 
+void task_trim_stack(struct task *t)
+{
+    HZ_ASSERT(t->state == TASK_RUNNING);
+    if (t->context.stack.low && !t->context.is_painted)
+        stack_trim(&t->context.stack);
+}
+
 void task_set_stage(struct task *t, const char *stage)
 {
     t->stage = stage;

@@ -58,6 +58,9 @@ enum err task_yield(struct task *t) HZ_MUST_USE;
  * the same reason) and frees it. */
 void task_join(struct task *t, struct task *child);
 
+/* Gives memory of the stack back that only a deeper call than the present one has used, such as a
+ * TLS handshake: before waits that may last. */
+void task_trim_stack(struct task *t);
 /* What the task is doing, for the crash report and the admin page; `stage` is static text. */
 void task_set_stage(struct task *t, const char *stage);
 const char *task_stage(const struct task *t); /* "start" until set */

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "net/stream_private.h"
 
@@ -14,7 +15,12 @@ static enum err classify(struct stream *s, int result)
 {
     int os_error = errno;
     switch (SSL_get_error(s->ssl, result)) {
-    case SSL_ERROR_WANT_READ: s->can_read = false; return ERR_AGAIN;
+    case SSL_ERROR_WANT_READ:
+        s->can_read = false;
+        /* OpenSSL keeps 16 KiB to write with where a read turned out to be a message of its own,
+         * such as a session ticket; many at once would hold them for a whole handshake. */
+        SSL_free_buffers(s->ssl);
+        return ERR_AGAIN;
     case SSL_ERROR_WANT_WRITE: s->can_write = false; return ERR_AGAIN;
     case SSL_ERROR_ZERO_RETURN: return ERR_CLOSED;
     case SSL_ERROR_SYSCALL:
@@ -89,6 +95,17 @@ void tls_goodbye(struct stream *s)
     ERR_clear_error();
 }
 
+/* A handshake needs much memory for a moment, on the stack and in the heap, where many at once leave
+ * holes that nobody fills. The time of a trim is small beside that of so many handshakes. */
+static void clean_up(struct task *t)
+{
+    enum { HANDSHAKES_A_TRIM = 256 };
+    static _Thread_local unsigned count;
+    task_trim_stack(t);
+    if (++count % HANDSHAKES_A_TRIM == 0)
+        mem_trim();
+}
+
 static enum err handshake(struct task *t, struct stream *s, int64_t deadline_ns)
 {
     for (;;) {
@@ -97,6 +114,7 @@ static enum err handshake(struct task *t, struct stream *s, int64_t deadline_ns)
         int n = SSL_do_handshake(s->ssl);
         if (n == 1) {
             s->can_read = true;
+            clean_up(t);
             return OK;
         }
         enum err err = classify(s, n);

@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include <sys/mman.h>
+
 #include "base/clock.h"
 #include "loop/task.h"
 
@@ -320,6 +322,42 @@ TEST(painted_stacks_tell_their_depth)
     CHECK(task_stack_peak(loop) < TASK_STACK_BYTES / 2);
     loop_destroy(loop);
 }
+
+/* Returns where the deepest of the frames lay. */
+static __attribute__((noinline)) uintptr_t go_deep(int frames)
+{
+    volatile char deep[1500];
+    memset((char *)deep, frames, sizeof(deep));
+    uintptr_t deepest = frames ? go_deep(frames - 1) : (uintptr_t)deep;
+    return deep[0] == (char)frames ? deepest : 0;
+}
+
+static bool is_in_memory(uintptr_t at)
+{
+    unsigned char pages;
+    CHECK_EQ(mincore((void *)(at & ~(uintptr_t)4095), 1, &pages), 0);
+    return pages & 1;
+}
+
+static void goes_deep_and_trims(struct task *t, void *arg)
+{
+    (void)arg;
+    volatile char own[1500];
+    memset((char *)own, 7, sizeof(own));
+    uintptr_t deepest = go_deep(16);
+    CHECK(deepest && is_in_memory(deepest));
+    task_trim_stack(t);
+    CHECK(!is_in_memory(deepest));
+    CHECK_EQ(own[0] + own[sizeof(own) - 1], 14);
+    CHECK_OK(task_sleep(t, 1));
+    CHECK(go_deep(16));
+    end();
+}
+
+TEST(a_trimmed_stack_keeps_what_is_in_use_and_grows_again)
+{
+    run_one(goes_deep_and_trims);
+}
 #endif
 
 static size_t stops_at;
@@ -386,6 +424,6 @@ RUN_TESTS(T(sleep_lasts_as_asked), T(an_overall_deadline_ends_this_and_all_later
           T(stopping_the_loop_stops_every_task_and_waits_for_them),
           T(tasks_run_in_order_and_yield_lets_others_in),
 #ifndef HZ_TASK_THREADS
-          T(painted_stacks_tell_their_depth),
+          T(painted_stacks_tell_their_depth), T(a_trimmed_stack_keeps_what_is_in_use_and_grows_again),
 #endif
           T(the_wait_hook_can_stop_a_task_at_each_of_its_waits), T(thousands_of_tasks_come_and_go))
