@@ -60,6 +60,7 @@ struct counters {
     uint64_t requests, errors, events, bytes;
     uint64_t reopened; /* connections that the server closed between requests */
     uint64_t late;     /* paced requests that found no free connection in time */
+    uint64_t refused;  /* with --refusals: answered 503 */
     int last_bad_status;
 };
 
@@ -69,10 +70,10 @@ static struct load {
     char *request;
     size_t request_len;
     unsigned connections_len, opening, open, opened_ever;
-    int64_t seconds;
+    int64_t seconds, lead_ns;
     uint64_t requests_max;
     double rate;
-    bool is_sse, is_idle;
+    bool is_sse, is_idle, may_refuse;
 
     int epoll_fd;
     struct connection *connections;
@@ -83,7 +84,7 @@ static struct load {
     int64_t began_ns, last_ns;
     bool is_running, is_ready, is_stopping;
     struct counters counters;
-    struct times latency, first_event;
+    struct times latency, first_event, refusal;
 } load = { .connections_len = 1, .seconds = 10, .epoll_fd = -1 };
 
 static void ask(struct connection *c, int64_t asked_ns);
@@ -146,12 +147,18 @@ static void opened(struct connection *c)
 
 /* ---- requests ---- */
 
+static void note(struct times *times, const struct connection *c, int64_t now)
+{
+    if (c->asked_ns - load.began_ns >= load.lead_ns)
+        times_add(times, now - c->asked_ns);
+}
+
 static void count_first_event(struct connection *c, int64_t now)
 {
     if (c->has_first_event || c->answer.events == 0)
         return;
     c->has_first_event = true;
-    times_add(&load.first_event, now - c->asked_ns);
+    note(&load.first_event, c, now);
 }
 
 static void finish(struct connection *c)
@@ -163,7 +170,10 @@ static void finish(struct connection *c)
     c->was_reused = true;
     if (is_good) {
         load.counters.requests++;
-        times_add(&load.latency, now - c->asked_ns);
+        note(&load.latency, c, now);
+    } else if (load.may_refuse && c->answer.status == 503) {
+        load.counters.refused++;
+        note(&load.refusal, c, now);
     } else {
         load.counters.errors++;
         load.counters.last_bad_status = c->answer.status;
@@ -328,8 +338,8 @@ static void print_counters(const char *kind)
     const struct counters *n = &load.counters;
     printf("{\"kind\": \"%s\", \"ns\": %" PRId64 ", \"requests\": %" PRIu64 ", \"errors\": %" PRIu64
            ", \"events\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"reopened\": %" PRIu64
-           ", \"late\": %" PRIu64 ", \"open\": %u, \"unfinished\": %u, \"last_bad_status\": %d",
-           kind, now_ns(), n->requests, n->errors, n->events, n->bytes, n->reopened, n->late, load.open,
+           ", \"late\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"open\": %u, \"unfinished\": %u, \"last_bad_status\": %d",
+           kind, now_ns(), n->requests, n->errors, n->events, n->bytes, n->reopened, n->late, n->refused, load.open,
            load.asking, n->last_bad_status);
 }
 
@@ -349,6 +359,8 @@ static void print_report(void)
     print_times("latency_us", &load.latency);
     if (load.is_sse)
         print_times("first_event_us", &load.first_event);
+    if (load.may_refuse)
+        print_times("refusal_us", &load.refusal);
     printf("}\n");
 }
 
@@ -446,6 +458,8 @@ static const char usage[] =
     "  --rate R          start R requests a second, instead of one after the other\n"
     "  --tls             over TLS; certificates are not checked\n"
     "  --sse             answers are event streams: also print the time to the first event\n"
+    "  --lead S          times of requests of the first S seconds are not taken\n"
+    "  --refusals        503 is an answer like another, counted apart\n"
     "  --idle            ask once on each connection (never, without --request), then hold them\n"
     "                    until standard input ends\n";
 
@@ -486,6 +500,8 @@ static void set_option(char name)
     case 'R': load.rate = number(optarg, 1, RATE_MAX); break;
     case 't': load.tls = link_client_context(); break;
     case 'e': load.is_sse = true; break;
+    case 'l': load.lead_ns = (int64_t)number(optarg, 0, SECONDS_MAX) * NS_PER_S; break;
+    case 'f': load.may_refuse = true; break;
     case 'i': load.is_idle = true; break;
     default: leave("unknown option");
     }
@@ -496,7 +512,8 @@ static void parse(int argc, char **argv)
     static const struct option options[] = {
         { "request", 1, NULL, 'r' }, { "connections", 1, NULL, 'c' }, { "seconds", 1, NULL, 's' },
         { "requests", 1, NULL, 'm' }, { "rate", 1, NULL, 'R' },       { "tls", 0, NULL, 't' },
-        { "sse", 0, NULL, 'e' },      { "idle", 0, NULL, 'i' },       { 0 },
+        { "sse", 0, NULL, 'e' },      { "idle", 0, NULL, 'i' },       { "refusals", 0, NULL, 'f' },
+        { "lead", 1, NULL, 'l' },     { 0 },
     };
     int name;
     load.requests_max = REQUESTS_MAX;

@@ -11,6 +11,8 @@ from sites import chat_body, request_bytes
 CONNECTIONS = 64
 STREAMS = 1000
 IDLE = 10000
+CROWD = 6000
+OVERLOAD_LEAD = 2  # seconds until a server is sure that it is no burst
 KIB = 1024
 
 
@@ -151,6 +153,52 @@ def latency(bench):
                   note=f"at {rate:,}/s; direct {base:,.0f} us")
         bench.add(f"added latency, {part}: ledger.wait true", added["huntaze, durable"], "us",
                   reference=added["nginx"], note="with the commit")
+
+
+# ---- overload ----
+
+def overloaded(bench, port, key, rate):
+    """(good answers a second, report) after the first moments."""
+    with Load(bench.sites.load, port, "--request", bench.sites.request(key), "--connections", CROWD, "--rate", rate,
+              "--refusals", "--lead", OVERLOAD_LEAD, "--seconds", OVERLOAD_LEAD + bench.seconds + 1) as load:
+        load.ready()
+        time.sleep(OVERLOAD_LEAD)
+        first = load.mark()
+        time.sleep(bench.seconds)
+        last = load.mark()
+        report = load.finish()
+    if report["errors"]:
+        raise rig.BenchError(f"overload: {report['errors']} errors, last bad status {report['last_bad_status']}")
+    return (last["requests"] - first["requests"]) / (last["ns"] - first["ns"]) * 1e9, report
+
+
+def overload(bench):
+    """Twice as many requests as can be served, as they come: what is served and when, with shedding and without."""
+    sites = bench.sites
+    _, port, key = sites.huntaze("overload")
+    _, full, _ = cost_once(bench, *sites.huntaze("overload")[:2], "requests", 0.5, "--request", sites.request(key),
+                           "--connections", CONNECTIONS)
+    sites.env["HUNTAZE_SERVER_SHED_DELAY_MS"] = "25"
+    _, shed_port, shed_key = sites.huntaze("shedding")
+    del sites.env["HUNTAZE_SERVER_SHED_DELAY_MS"]
+    rate = int(2 * full)
+    ways = {"shedding": (shed_port, shed_key), "all served": (port, key)}
+    found = {name: [] for name in ways}
+    for _ in range(bench.pairs):
+        for name, where in ways.items():
+            found[name].append(overloaded(bench, *where, rate))
+    for name, turns in found.items():
+        good = statistics.median(goodput for goodput, _ in turns)
+        bench.add(f"overload, {name}: goodput of what was served at saturation", 100 * good / full, "%",
+                  note=f"{good:,.0f}/s of {full:,.0f}/s, {rate:,}/s asked, {CROWD:,} connections")
+        for what, kind in (("served", "latency_us"), ("refused", "refusal_us")):
+            if not turns[0][1][kind]["count"]:
+                continue
+            p50, p99 = (statistics.median(report[kind][part] for _, report in turns) / 1000 for part in ("p50", "p99"))
+            bench.add(f"overload, {name}: time until {what}, p99", p99, "ms", 50 if what == "refused" else None,
+                      note=f"p50 {p50:,.1f} ms")
+    sites.forget("overload")
+    sites.forget("shedding")
 
 
 # ---- start ----
@@ -321,5 +369,5 @@ def ledger(bench):
     sites.command("verify", "ledger", "--config", sites.dir / f"{name}.yaml")
 
 
-MEASURES = [chat_saturated, chat_20000, chat_3000, chat_named, chat_silent, stream_event, latency, start, memory_idle,
+MEASURES = [chat_saturated, chat_20000, chat_3000, chat_named, chat_silent, stream_event, latency, overload, start, memory_idle,
             memory_connections, memory_streams, ledger]
