@@ -112,8 +112,9 @@ PROXY_HTTP = """
 """
 KEPT = "keepalive 2048; keepalive_requests 1000000000; keepalive_timeout 600s;"
 
+# Every request is served, however long it waits: what is refused early would make an average cheaper.
 HUNTAZE = """
-server: {{ listen: "127.0.0.1:{port}", loops: {loops}, keep_alive_ms: 600000{tls} }}
+server: {{ listen: "127.0.0.1:{port}", loops: {loops}, keep_alive_ms: 600000, shed_delay_ms: 0{tls} }}
 store: {{ url: "sqlite:{dir}/{name}.db" }}
 ledger: {{ wait: {wait}, spool: "{dir}/{name}.spool", slots: "{dir}/{name}.slots" }}
 providers:
