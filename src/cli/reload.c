@@ -119,6 +119,12 @@ static void take(struct server *s, struct loaded *l)
     change_servers(s, news);
 }
 
+/* Its loops may stop any time: nothing more may be posted to them. */
+static bool is_leaving(const struct server *s)
+{
+    return s->is_stopping || s->restart.is_retiring;
+}
+
 static void log_errors(struct str errors)
 {
     while (errors.len)
@@ -138,6 +144,8 @@ static enum err reload_once(struct task *t, struct server *s)
     struct fail fail = { 0 };
     if (!err && server_set_simulator(s, l->config, &fail) != OK)
         buf_addf(&l->errors, "%s\n", fail.text);
+    if (is_leaving(s))
+        buf_add(&l->errors, STR("this process is about to end\n"));
     if (l->errors.len)
         log_errors(buf_str(&l->errors));
     else
@@ -158,7 +166,7 @@ static void reload(struct task *t, void *server)
 void reload_begin(struct server *s)
 {
     s->must_reload = true;
-    if (s->is_reloading || s->is_stopping)
+    if (s->is_reloading)
         return;
     s->is_reloading = true;
     task_spawn(s->loops[0], "reload", reload, s);

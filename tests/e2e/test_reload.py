@@ -43,6 +43,29 @@ def reload(server, /, **changes):
     return hang_up(server)
 
 
+class Stream:
+    """A stream that has begun."""
+
+    def __init__(self, server, name):
+        self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        body = {"model": name, "stream": True, "messages": [{"role": "user", "content": "Take your time."}]}
+        self.connection.request("POST", "/v1/chat/completions", json.dumps(body),
+                                {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"})
+        self.answer = self.connection.getresponse()
+        self.first = self.answer.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def rest(self):
+        text = (self.first + self.answer.read()).decode()
+        assert text.rstrip().endswith("data: [DONE]"), text[-300:]
+        return text
+
+
 def model_names(server):
     return [entry["id"] for entry in server.get("/v1/models").json["data"]]
 
@@ -112,21 +135,14 @@ def test_what_needs_a_restart_is_named_and_stays(start_server, sim):
 def test_a_stream_in_flight_ends_with_what_it_began_with(start_server, sim):
     server = start_server(sections(sim, models=[model("slow", "openai", "gpt-4o+tokens=60,tps=40")],
                                    routes=[{"models": ["slow"]}]))
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    body = {"model": "slow", "stream": True, "messages": [{"role": "user", "content": "Take your time."}]}
-    connection.request("POST", "/v1/chat/completions", json.dumps(body),
-                       {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"})
-    answer = connection.getresponse()
-    first = answer.readline()
-    for i in range(3):
-        reload(server, providers=[provider("openai", sim.url, name=f"other-{i}")],
-               models=[model("fast", f"other-{i}", "gpt-4o")], routes=[{"models": ["fast"]}])
-    text = first.decode() + answer.read().decode()
-    assert text.rstrip().endswith("data: [DONE]")
-    assert text.count('"content"') >= 60
-    connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {server.key}"})
-    assert [entry["id"] for entry in json.loads(connection.getresponse().read())["data"]] == ["fast"]
-    connection.close()
+    with Stream(server, "slow") as stream:
+        for i in range(3):
+            reload(server, providers=[provider("openai", sim.url, name=f"other-{i}")],
+                   models=[model("fast", f"other-{i}", "gpt-4o")], routes=[{"models": ["fast"]}])
+        assert stream.rest().count('"content"') >= 60
+        stream.connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {server.key}"})
+        listed = json.loads(stream.connection.getresponse().read())["data"]
+        assert [entry["id"] for entry in listed] == ["fast"]
     row = server.query("SELECT n.text AS provider, status, output_tokens FROM transfer t"
                        " JOIN name n ON n.id = t.provider ORDER BY t.id DESC LIMIT 1")[0]
     assert row["provider"] == "openai" and row["output_tokens"] == 60, row
@@ -218,6 +234,24 @@ def test_nobody_fails_while_the_configuration_changes_again_and_again(start_serv
     assert not failures, failures[:3]
     assert len(served) > 12
     assert "beside-29-1" in model_names(server)
+
+
+def test_a_process_that_stops_takes_nothing_new(start_server, sim):
+    server = start_server(sections(sim, models=[model("slow", "openai", "gpt-4o+tokens=20,tps=40")],
+                                   routes=[{"models": ["slow"]}]))
+    with Stream(server, "slow") as stream:
+        server.process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: events(server, "stop"))
+        told = reload(server, models=[model("fast", "openai", "gpt-4o")], routes=[{"models": ["fast"]}])
+        assert [line.get("error") for line in told] == ["this process is about to end"]
+        assert stream.rest().count('"content"') >= 20
+
+
+def test_a_reload_and_a_stop_at_once_do_no_harm(start_server, sim):
+    server = start_server(sections(sim, server={"loops": 2}))
+    server.process.send_signal(signal.SIGHUP)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 0
 
 
 # ---- certificates ----
