@@ -23,6 +23,20 @@ static void check_again(const struct record *first, struct names *names)
     mem_free(bytes);
 }
 
+/* Most rows have no id of the caller's. */
+static void check_without_correlation(const struct record *first, struct names *names)
+{
+    char *bytes = mem_alloc(ROW_BYTES_MAX);
+    struct transfer row = first->row;
+    struct record *second = MEM_NEW(struct record);
+    row.correlation_id = STR_NONE;
+    size_t len = row_encode(&row, names, bytes);
+    HZ_ASSERT(row_decode(str_make(bytes, len), names, second) == OK);
+    HZ_ASSERT(!second->row.correlation_id.at);
+    mem_free(second);
+    mem_free(bytes);
+}
+
 static void check_row(const struct record *r, struct names *names)
 {
     int64_t numbers[COL_NUMBERS];
@@ -33,6 +47,7 @@ static void check_row(const struct record *r, struct names *names)
     for (size_t i = 0; i < r->row.correlation_id.len; i++)
         HZ_ASSERT((unsigned char)r->row.correlation_id.at[i] >= ' ');
     check_again(r, names);
+    check_without_correlation(r, names);
 }
 
 /* The same bytes as rows with their lengths, one behind the other. */
