@@ -201,39 +201,70 @@ def test_the_simulator_inside_keeps_its_place(start_server):
     assert server.chat("phi-4").status == 200
 
 
-def test_nobody_fails_while_the_configuration_changes_again_and_again(start_server, sim):
-    """Kept connections, whole and streaming, over models that come and go beside theirs."""
-    server = start_server(sections(sim, server={"loops": 2}, log={"access": False}))
-    stop, failures, served = threading.Event(), [], []
+RELOADS, RENEWALS = 30, 10
 
-    def ask(is_stream):
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+
+class Load:
+    """Clients that keep their connections, every other one streaming, and one that always connects anew."""
+
+    def __init__(self, server, tls=None):
+        self.server, self.context = server, ssl.create_default_context(cafile=str(tls.authority)) if tls else None
+        self.stop, self.failures, self.served = threading.Event(), [], 0
+        self.threads = [threading.Thread(target=self.ask, args=(i % 2 == 0, i > 0)) for i in range(12)]
+
+    def connect(self):
+        if self.context:
+            return http.client.HTTPSConnection("localhost", self.server.port, timeout=30, context=self.context)
+        return http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+
+    def ask(self, is_stream, keeps):
+        connection = self.connect()
         body = json.dumps({"model": "m", "stream": is_stream, "messages": [{"role": "user", "content": "Hi"}]})
-        headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"}
-        while not stop.is_set():
+        headers = {"Authorization": f"Bearer {self.server.key}", "Content-Type": "application/json"}
+        while not self.stop.is_set():
             try:
                 connection.request("POST", "/v1/chat/completions", body, headers)
                 answer = connection.getresponse()
                 text = answer.read()
                 if answer.status != 200 or answer.will_close or (is_stream and b"[DONE]" not in text):
-                    failures.append((answer.status, text[:300]))
-                served.append(1)
+                    self.failures.append((answer.status, text[:300]))
+                self.served += 1
             except OSError as error:
-                failures.append(repr(error))
+                self.failures.append(repr(error))
+            if not keeps:
+                connection.close()
         connection.close()
 
-    threads = [threading.Thread(target=ask, args=(i % 2 == 0,)) for i in range(12)]
-    for thread in threads:
-        thread.start()
-    for i in range(30):
-        beside = [model(f"beside-{i}-{j}", "openai", f"gpt-4o+tokens={j}") for j in range(1, 4)]
-        assert reload(server, models=[model("m", "openai", "gpt-4o"), *beside])[0]["event"] == "reload"
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures[:3]
-    assert len(served) > 12
-    assert "beside-29-1" in model_names(server)
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        assert not self.failures, self.failures[:3]
+        assert self.served > len(self.threads)
+
+
+def test_nobody_fails_while_the_configuration_changes_again_and_again(start_server, sim):
+    server = start_server(sections(sim, server={"loops": 2}, log={"access": False}))
+    with Load(server):
+        for i in range(RELOADS):
+            beside = [model(f"beside-{i}-{j}", "openai", f"gpt-4o+tokens={j}") for j in range(1, 4)]
+            told = reload(server, models=[model("m", "openai", "gpt-4o"), *beside])
+            assert [line["changed"] for line in told] == ["models"]
+    assert f"beside-{RELOADS - 1}-1" in model_names(server)
+
+
+def test_nobody_fails_while_the_certificate_changes_again_and_again(start_server, sim, own_tls):
+    server = start_server(sections(sim, server={"loops": 2}, log={"access": False}), tls=own_tls)
+    with Load(server, own_tls):
+        for i in range(RENEWALS):
+            renew(own_tls, f"number-{i}")
+            assert [line["changed"] for line in hang_up(server)] == ["the certificate"]
+    assert shown(server, own_tls) == f"number-{RENEWALS - 1}"
 
 
 def test_a_process_that_stops_takes_nothing_new(start_server, sim):
