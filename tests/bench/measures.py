@@ -6,7 +6,7 @@ import time
 
 import rig
 from rig import Load, Process, get, window
-from sites import chat_body, request_bytes
+from sites import INTERVAL_MS, chat_body, request_bytes
 
 CONNECTIONS = 64
 STREAMS = 1000
@@ -274,13 +274,24 @@ def load_report(load):
     return load.finish()
 
 
+def await_flow(load, per_second):
+    """Until events come at half their pace, so that streams are measured and not their handshakes."""
+    events = load.mark()["events"]
+    for _ in range(20):
+        time.sleep(1)
+        before, events = events, load.mark()["events"]
+        if events - before > per_second / 2:
+            return
+    raise rig.BenchError("the streams do not flow")
+
+
 def grown(process, sites, port, count, request, *options):
     """Bytes that each of so many connections costs while it is open."""
     before = settle(process)
     with Load(sites.load, port, "--connections", count, "--request", request, *options) as load:
         ready = load.ready()
         if "--sse" in options:
-            time.sleep(4)
+            await_flow(load, count * 1000 / INTERVAL_MS)
             ready = load.mark()
         if ready["open"] != count or ready["errors"]:
             raise rig.BenchError(f"{process.name}: only {ready['open']} of {count} connections are open")
@@ -318,7 +329,7 @@ def memory_connections(bench):
 def memory_streams(bench):
     """1,000 streams in the middle; with TLS on both sides."""
     for is_tls, target in ((False, 24), (True, 80)):
-        options = ["--sse", "--seconds", 6] + (["--tls"] if is_tls else [])
+        options = ["--sse", "--seconds", 60] + (["--tls"] if is_tls else [])
         name = "memory, open stream" + (", TLS on both sides" if is_tls else "")
         memory_pair(bench, name, target, *fresh_pair(bench, is_tls, "gpt-4o", True), STREAMS, *options)
         bench.sites.forget("memory")
