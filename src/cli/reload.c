@@ -142,10 +142,10 @@ static enum err reload_once(struct task *t, struct server *s)
     if (is_given_up)
         return err;
     struct fail fail = { 0 };
-    if (!err && server_set_simulator(s, l->config, &fail) != OK)
-        buf_addf(&l->errors, "%s\n", fail.text);
     if (is_leaving(s))
         buf_add(&l->errors, STR("this process is about to end\n"));
+    else if (!err && server_set_simulator(s, l->config, &fail) != OK)
+        buf_addf(&l->errors, "%s\n", fail.text);
     if (l->errors.len)
         log_errors(buf_str(&l->errors));
     else

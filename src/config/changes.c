@@ -54,7 +54,7 @@ static void keep(const struct field *f, const struct config *running, struct con
 {
     const char *from = (const char *)running;
     char *to = (char *)fresh;
-    HZ_ASSERT(f->type != FIELD_NAMES);
+    HZ_ASSERT(f->type != FIELD_NAMES && f->type != FIELD_NODE);
     memcpy(to + f->offset, from + f->offset, value_bytes(f));
     if (value_bytes(f))
         return;

@@ -1,4 +1,5 @@
 #include "config/files.h"
+#include "config/options.h"
 
 static const char providers[] =
     "providers:\n"
@@ -123,6 +124,15 @@ TEST(what_needs_a_restart_stays_as_it_is)
     comparison_fini(&c);
 }
 
+TEST(no_option_needs_a_restart_that_could_not_be_kept)
+{
+    for (size_t i = 0; i < option_table.len; i++) {
+        const struct field *f = &option_table.fields[i];
+        if (!(f->marks & FIELD_RELOADABLE))
+            CHECK(f->type != FIELD_NAMES && f->type != FIELD_NODE);
+    }
+}
+
 TEST(a_key_that_changes_where_it_lies_is_a_change)
 {
     struct comparison c;
@@ -135,4 +145,5 @@ TEST(a_key_that_changes_where_it_lies_is_a_change)
 
 RUN_TESTS(T(the_same_configuration_changes_nothing), T(options_of_each_type_and_lists_are_noticed),
           T(a_list_of_names_is_compared_by_its_names), T(what_needs_a_restart_stays_as_it_is),
+          T(no_option_needs_a_restart_that_could_not_be_kept),
           T(a_key_that_changes_where_it_lies_is_a_change))
