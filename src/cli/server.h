@@ -16,6 +16,7 @@
 #include "api/api.h"
 #include "cli/admin_key.h"
 #include "cli/restart.h"
+#include "http/acceptor.h"
 #include "sim/sim.h"
 
 enum { SERVER_LOOPS_MAX = 64 };

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "http/server.h"
+#include "http/acceptor.h"
 
 enum {
     BACKLOG = 4096,

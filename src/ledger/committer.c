@@ -437,7 +437,8 @@ static int64_t wake_at_ns(const struct committer *c)
     return is_patient ? HZ_MIN(c->retry_ns, patience_ends_ns(c)) : c->retry_ns;
 }
 
-/* Takes what has gathered, or sleeps until there is something or it is time. */
+/* Takes what has gathered, or sleeps until there is something or it is time; gives the ledger to who has
+ * asked for it. */
 static bool gather(struct committer *c)
 {
     int64_t until_ns = wake_at_ns(c);

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "http/server.h"
+#include "http/acceptor.h"
 #include "sim/sim.h"
 
 enum {

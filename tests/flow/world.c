@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "http/acceptor.h"
 #include "http/client.h"
 #include "ledger/keys.h"
 #include "net/dns.h"

@@ -4,8 +4,8 @@
 
 #include "support.h"
 
+#include "http/acceptor.h"
 #include "http/client.h"
-#include "http/server.h"
 #include "net/dns.h"
 
 enum {
