@@ -176,8 +176,9 @@ def overload(bench):
     """Twice as many requests as can be served, as they come: what is served and when, with shedding and without."""
     sites = bench.sites
     _, port, key = sites.huntaze("overload")
-    _, full, _ = cost_once(bench, *sites.huntaze("overload")[:2], "requests", 0.5, "--request", sites.request(key),
-                           "--connections", CONNECTIONS)
+    # What other programs take away meanwhile is no capacity of ours: the best of three.
+    full = max(cost_once(bench, *sites.huntaze("overload")[:2], "requests", 0.5, "--request", sites.request(key),
+                         "--connections", CONNECTIONS)[1] for _ in range(3))
     sites.env["HUNTAZE_SERVER_SHED_DELAY_MS"] = "25"
     _, shed_port, shed_key = sites.huntaze("shedding")
     del sites.env["HUNTAZE_SERVER_SHED_DELAY_MS"]
