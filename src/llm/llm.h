@@ -63,8 +63,7 @@ void llm_request_continue(struct llm_request *r, struct str text);
  * the tokenizer, and an image costs at most what the dearest rule in use makes of the largest one.
  */
 int64_t llm_request_input_bound(const struct llm_request *r);
-/* Input tokens by heuristic (llm/count.h), never above the bound. Walks all of the text: for those
- * whose provider stated no usage. */
+/* By heuristic (llm/count.h), never above the bound. Walks all text: for when no usage is stated. */
 int64_t llm_request_input_estimate(const struct llm_request *r);
 
 /* The limit of each choice that this deployment is asked with: the caller's, else the deployment's
