@@ -25,7 +25,7 @@ FIRST = {
 # What comes every DRIP_SECONDS. Who never reads sees a close only by writing.
 DRIP = {"header": b"y", "body": b" ", "read": b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n", "idle": b""}
 DRIP_SECONDS, TICKS = 0.5, 10
-OPENING_MAX = 200  # below any backlog
+OPENS_A_TICK = 40  # 800 a second, so that not all end at the same moment either
 
 
 class Client:
@@ -43,7 +43,7 @@ class Crowd:
         self.closed = {kind: [] for kind in KINDS}  # seconds until it was closed
 
     def open_some(self):
-        while self.waiting and len(self.opening) < OPENING_MAX:
+        for _ in range(min(OPENS_A_TICK, len(self.waiting))):
             client = self.waiting.pop()
             s = client.socket = socket.socket()
             s.setblocking(False)
@@ -109,7 +109,6 @@ class Crowd:
         self.epoll.register(sys.stdin.fileno(), select.EPOLLIN)
         next_tick, tick, is_ready = time.monotonic(), 0, False
         while time.monotonic() < end and not self.is_done():
-            self.open_some()
             if not is_ready and self.opened_ever >= len(self.clients):
                 print("ready", flush=True)
                 is_ready = True
@@ -119,6 +118,7 @@ class Crowd:
                 if fd in self.by_fd:
                     self.ready(self.by_fd[fd], events)
             if time.monotonic() >= next_tick:
+                self.open_some()
                 self.drip(tick)
                 tick, next_tick = (tick + 1) % TICKS, time.monotonic() + DRIP_SECONDS / TICKS
 
