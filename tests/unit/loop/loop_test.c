@@ -116,7 +116,7 @@ TEST(turn_hooks_run_each_turn)
 static void no_more(void *arg)
 {
     (void)arg;
-    CHECK(!"is called");
+    check_failed("no_more", "called", "not called", __FILE__, __LINE__);
 }
 
 TEST(a_turn_hook_that_was_taken_back_does_not_run)
