@@ -3,7 +3,8 @@
 build_packages="build-essential meson ninja-build pkg-config python3 ca-certificates
     libssl-dev libc-ares-dev libjansson-dev libyaml-dev libsqlite3-dev libpq-dev libboost-context-dev"
 # clang also for libFuzzer (tests/fuzz/run); gcov, for ./test coverage, comes with build-essential's gcc.
-test_packages="$build_packages clang clang-format libcmocka-dev python3-venv openssl curl postgresql"
+test_packages="$build_packages clang clang-format libcmocka-dev python3-venv openssl curl postgresql
+    nginx-light haproxy"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -35,8 +36,16 @@ need_packages() {
     # A dead mirror of one list must not stop an install that the other lists can serve.
     $as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
     mkdir -p build
+    # The tests start their own servers: those that come with the packages shall not take ports meanwhile.
+    local policy=/usr/sbin/policy-rc.d is_ours="" status=0
+    if [ ! -e $policy ]; then
+        is_ours=yes
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null && $as_root chmod 755 $policy
+    fi
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing \
-        >build/install.log 2>&1 || { tail -n 30 build/install.log >&2; return 1; }
+        >build/install.log 2>&1 || { tail -n 30 build/install.log >&2; status=1; }
+    [ -z "$is_ours" ] || $as_root rm -f $policy
+    return $status
 }
 
 # build DIR TARGETS OPTIONS...: configures once (again when the options change) and compiles.
