@@ -30,10 +30,11 @@ void arena_fini(struct arena *a)
     *a = (struct arena) { .limit_bytes = a->limit_bytes, .first_bytes = a->first_bytes };
 }
 
+/* By half and not doubled: most requests end in their second block, and streams hold it for long. */
 static size_t next_block(const struct arena *a)
 {
     if (a->blocks)
-        return HZ_MIN(a->blocks->size * 2, (size_t)LARGEST_BLOCK);
+        return HZ_MIN(a->blocks->size / 2 * 3, (size_t)LARGEST_BLOCK);
     return a->first_bytes ? a->first_bytes : FIRST_BLOCK;
 }
 
@@ -65,7 +66,7 @@ void *arena_alloc(struct arena *a, size_t size)
     a->used_bytes += size;
     if (size > a->left) {
         size_t next = next_block(a);
-        if (size > next / 4)
+        if (size > next / 2)
             return alloc_large(a, size);
         struct arena_block *block = block_add(a, next);
         a->at = block->data;
