@@ -133,7 +133,7 @@ static enum err pass_on(struct task *t, struct relay *r)
     }
     if (!err)
         err = http_reply_part(t, c->http, buf_str(&r->out));
-    buf_fini(&r->out); /* most of a stream is waiting */
+    buf_clear(&r->out);
     return err;
 }
 
