@@ -12,7 +12,7 @@ support = importlib.util.module_from_spec(_spec)
 sys.modules["e2e_support"] = support
 _spec.loader.exec_module(support)
 
-from e2e_support import KnownSim, checked, model, provider, pytest_report_header, start_server, tls  # noqa: E402,F401
+from e2e_support import checked, model, provider, pytest_report_header, sim, start_server, tls  # noqa: E402,F401
 from harness import Server  # noqa: E402
 
 
@@ -20,13 +20,6 @@ def open_sections(url, **server):
     """No key is asked for: every request reaches a handler, and its log line."""
     return {"server": server, "auth": {"required": False}, "providers": [provider("openai", url)],
             "models": [model("m", "openai", "gpt-4o")], "routes": [{"models": ["m"]}], "fallbacks": []}
-
-
-@pytest.fixture(scope="session")
-def sim(tmp_path_factory):
-    running = KnownSim(tmp_path_factory.mktemp("sim"))
-    yield running
-    checked(running.stop())
 
 
 @pytest.fixture(scope="session")
