@@ -72,12 +72,18 @@ def restarts(start_server):
         one.end()
 
 
+def kept_connection(server):
+    """One that has had an answer and now rests."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection.request("GET", "/livez")
+    assert connection.getresponse().read()
+    return connection
+
+
 def test_a_kept_connection_has_one_last_answer_of_the_old_process(start_server, restarts, sections):
     server = start_server(sections)
     again = restarts(server)
-    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    kept.request("GET", "/livez")
-    assert kept.getresponse().read()
+    kept = kept_connection(server)
     assert again.begin()["event"] == "restart_begun"
     again.event("retiring")
     assert server.chat("m").status == 200
@@ -124,9 +130,7 @@ def test_a_process_that_fails_behind_the_barrier_gives_the_ledger_back(start_ser
 def test_a_process_that_dies_when_it_serves_is_replaced_by_the_one_before(start_server, restarts, sections):
     server = start_server(sections)
     again = restarts(server)
-    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    kept.request("GET", "/livez")
-    assert kept.getresponse().read()
+    kept = kept_connection(server)
     again.begin()
     again.event("retiring")
     assert server.chat("m").status == 200
@@ -189,9 +193,7 @@ def test_a_replaced_program_is_started_and_one_that_is_none_is_not(start_server,
 def test_only_one_restart_at_a_time_and_a_stop_ends_both(start_server, restarts, sections):
     server = start_server(sections)
     again = restarts(server)
-    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    kept.request("GET", "/livez")
-    assert kept.getresponse().read()
+    kept = kept_connection(server)
     again.begin()
     again.event("retiring")
     os.kill(server.process.pid, signal.SIGUSR2)
