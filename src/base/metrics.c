@@ -10,11 +10,20 @@
 
 enum metric_kind { COUNTER, GAUGE, HISTOGRAM };
 
-/* Upper bounds in microseconds; the rendered bound is seconds. */
-static const int64_t bounds_us[] = { 100,    250,    500,     1000,    2500,    5000,
-                                     10000,  25000,  50000,   100000,  250000,  500000,
-                                     1000000, 2500000, 5000000, 10000000, 30000000, 60000000 };
-enum { BOUNDS = HZ_LEN(bounds_us), SHARDS = 4 };
+/* Upper bounds, and how they are rendered: as seconds. */
+static const struct {
+    int64_t us;
+    const char *label;
+} bounds[] = {
+    { 100, "le=\"0.0001\"" },     { 250, "le=\"0.00025\"" }, { 500, "le=\"0.0005\"" },
+    { 1000, "le=\"0.001\"" },     { 2500, "le=\"0.0025\"" }, { 5000, "le=\"0.005\"" },
+    { 10000, "le=\"0.01\"" },     { 25000, "le=\"0.025\"" }, { 50000, "le=\"0.05\"" },
+    { 100000, "le=\"0.1\"" },     { 250000, "le=\"0.25\"" }, { 500000, "le=\"0.5\"" },
+    { 1000000, "le=\"1\"" },      { 2500000, "le=\"2.5\"" }, { 5000000, "le=\"5\"" },
+    { 10000000, "le=\"10\"" },    { 30000000, "le=\"30\"" }, { 60000000, "le=\"60\"" },
+    { INT64_MAX, "le=\"+Inf\"" },
+};
+enum { BOUNDS = HZ_LEN(bounds), SHARDS = 4 };
 
 static const struct {
     const char *name;
@@ -28,7 +37,7 @@ static const struct {
 
 struct shard {
     _Alignas(64) _Atomic int64_t value; /* a histogram: the sum in microseconds */
-    _Atomic int64_t *buckets;           /* histograms only: BOUNDS + 1 */
+    _Atomic int64_t *buckets;           /* histograms only: BOUNDS */
 };
 
 struct series {
@@ -80,7 +89,7 @@ static struct series *series_create(enum metric metric, struct str labels)
     s->labels = str_dup(labels);
     if (families[metric].kind == HISTOGRAM) {
         for (int i = 0; i < SHARDS; i++)
-            s->shards[i].buckets = mem_zalloc((BOUNDS + 1) * sizeof(_Atomic int64_t));
+            s->shards[i].buckets = mem_zalloc(BOUNDS * sizeof(_Atomic int64_t));
     }
     if (lists[metric].last)
         lists[metric].last->next = s;
@@ -131,7 +140,7 @@ void series_observe(struct series *s, double seconds)
     struct shard *shard = &s->shards[my_shard()];
     int64_t us = (int64_t)(seconds * 1e6);
     int bucket = 0;
-    while (bucket < (int)BOUNDS && us > bounds_us[bucket])
+    while (us > bounds[bucket].us)
         bucket++;
     atomic_fetch_add_explicit(&shard->buckets[bucket], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&shard->value, us, memory_order_relaxed);
@@ -158,28 +167,56 @@ int64_t series_value(const struct series *s)
     if (families[s->metric].kind != HISTOGRAM)
         return value_sum(s);
     int64_t count = 0;
-    for (int i = 0; i <= (int)BOUNDS; i++)
+    for (int i = 0; i < (int)BOUNDS; i++)
         count += bucket_sum(s, i);
     return count;
 }
 
+/* What stands before the value of a line. No printf here and below: a scrape is thousands of lines,
+ * and what else its loop serves waits for it. */
+static void add_name(struct buf *out, const struct series *s, struct str suffix, const char *bound)
+{
+    buf_add(out, str_of(families[s->metric].name));
+    buf_add(out, suffix);
+    if (s->labels[0] || bound[0]) {
+        buf_add_char(out, '{');
+        buf_add(out, str_of(s->labels));
+        if (s->labels[0] && bound[0])
+            buf_add_char(out, ',');
+        buf_add(out, str_of(bound));
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ' ');
+}
+
+static void add_value(struct buf *out, int64_t value)
+{
+    buf_add_i64(out, value);
+    buf_add_char(out, '\n');
+}
+
+static void add_seconds(struct buf *out, int64_t us)
+{
+    enum { US_PER_S = 1000000 };
+    buf_add_i64(out, us / US_PER_S);
+    buf_add_char(out, '.');
+    for (int64_t digit = US_PER_S / 10; digit > 0; digit /= 10)
+        buf_add_char(out, (char)('0' + us / digit % 10));
+    buf_add_char(out, '\n');
+}
+
 static void render_histogram(struct buf *out, const struct series *s)
 {
-    const char *name = families[s->metric].name;
-    const char *comma = s->labels[0] ? "," : "";
     int64_t count = 0;
-    for (int i = 0; i <= (int)BOUNDS; i++) {
+    for (int i = 0; i < (int)BOUNDS; i++) {
         count += bucket_sum(s, i);
-        buf_addf(out, "%s_bucket{%s%sle=\"", name, s->labels, comma);
-        if (i < (int)BOUNDS)
-            buf_addf(out, "%g", (double)bounds_us[i] / 1e6);
-        else
-            buf_add(out, STR("+Inf"));
-        buf_addf(out, "\"} %lld\n", (long long)count);
+        add_name(out, s, STR("_bucket"), bounds[i].label);
+        add_value(out, count);
     }
-    const char *open = s->labels[0] ? "{" : "", *close = s->labels[0] ? "}" : "";
-    buf_addf(out, "%s_sum%s%s%s %.6f\n", name, open, s->labels, close, (double)value_sum(s) / 1e6);
-    buf_addf(out, "%s_count%s%s%s %lld\n", name, open, s->labels, close, (long long)count);
+    add_name(out, s, STR("_sum"), "");
+    add_seconds(out, value_sum(s));
+    add_name(out, s, STR("_count"), "");
+    add_value(out, count);
 }
 
 void metrics_render(struct buf *out)
@@ -192,11 +229,12 @@ void metrics_render(struct buf *out)
         buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", families[m].name, families[m].help,
                  families[m].name, kind_names[families[m].kind]);
         for (const struct series *s = lists[m].first; s; s = s->next) {
-            if (families[m].kind == HISTOGRAM)
+            if (families[m].kind == HISTOGRAM) {
                 render_histogram(out, s);
-            else
-                buf_addf(out, s->labels[0] ? "%s{%s} %lld\n" : "%s%s %lld\n", families[m].name,
-                         s->labels, (long long)value_sum(s));
+            } else {
+                add_name(out, s, STR_NONE, "");
+                add_value(out, value_sum(s));
+            }
         }
     }
     pthread_mutex_unlock(&lock);
