@@ -17,6 +17,7 @@ enum {
     REASON_MAX = 320,
     LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
     SAY_EVERY_MS = 1000,
+    BEGIN_A_TURN = 64, /* new requests */
 };
 
 enum next { NEXT_REQUEST, NEXT_REST, NEXT_CLOSE };
@@ -25,33 +26,38 @@ static void serve(struct task *t, void *arg);
 
 /* ---- resting connections ---- */
 
-static void rest_add(struct rest_queue *q, struct http_connection_in *c)
+static void queue_add(struct connection_queue *q, struct http_connection_in *c)
 {
-    struct http_server *s = c->server;
     c->queue = q;
-    c->rests_since_ns = loop_now_ns(s->loop);
     c->older = q->newest;
     *(q->newest ? &q->newest->newer : &q->oldest) = c;
     q->newest = c;
-    int64_t until_ns = c->rests_since_ns + q->timeout_ns;
-    if (!s->timer.slot || until_ns < s->timer.at_ns)
-        timer_set(s->loop, &s->timer, until_ns);
 }
 
-static void rest_remove(struct http_connection_in *c)
+static void queue_remove(struct http_connection_in *c)
 {
-    struct rest_queue *q = c->queue;
+    struct connection_queue *q = c->queue;
     *(c->older ? &c->older->newer : &q->oldest) = c->newer;
     *(c->newer ? &c->newer->older : &q->newest) = c->older;
     c->older = c->newer = NULL;
     c->queue = NULL;
 }
 
+static void rest(struct connection_queue *q, struct http_connection_in *c)
+{
+    struct http_server *s = c->server;
+    c->rests_since_ns = loop_now_ns(s->loop);
+    queue_add(q, c);
+    int64_t until_ns = c->rests_since_ns + q->timeout_ns;
+    if (!s->timer.slot || until_ns < s->timer.at_ns)
+        timer_set(s->loop, &s->timer, until_ns);
+}
+
 static void connection_close(struct http_connection_in *c)
 {
     struct http_server *s = c->server;
     if (c->queue)
-        rest_remove(c);
+        queue_remove(c);
     stream_close(&c->stream);
     if (s->options.peers)
         peers_leave(s->options.peers, &c->peer);
@@ -61,7 +67,7 @@ static void connection_close(struct http_connection_in *c)
     series_add(s->gauge, -1);
 }
 
-static void close_resting(struct rest_queue *q, int64_t before_ns)
+static void close_resting(struct connection_queue *q, int64_t before_ns)
 {
     while (q->oldest && q->oldest->rests_since_ns + q->timeout_ns <= before_ns)
         connection_close(q->oldest);
@@ -71,10 +77,10 @@ static void close_resting(struct rest_queue *q, int64_t before_ns)
 static void on_time(struct timer *timer)
 {
     struct http_server *s = HZ_CONTAINER_OF(timer, struct http_server, timer);
-    struct rest_queue *queues[] = { &s->fresh, &s->idle };
+    struct connection_queue *queues[] = { &s->fresh, &s->idle };
     int64_t next_ns = INT64_MAX;
     for (size_t i = 0; i < HZ_LEN(queues); i++) {
-        struct rest_queue *q = queues[i];
+        struct connection_queue *q = queues[i];
         close_resting(q, loop_now_ns(s->loop));
         if (q->oldest)
             next_ns = HZ_MIN(next_ns, q->oldest->rests_since_ns + q->timeout_ns);
@@ -92,13 +98,51 @@ static void on_gone(struct stream *stream)
         connection_close(c);
 }
 
+/* ---- whose turn it is ---- */
+
+static void begin(struct http_connection_in *c)
+{
+    c->server->begun++;
+    c->task = task_spawn(c->server->loop, "http request", serve, c);
+}
+
+/* What is under way goes first: of new requests a turn of the loop takes only some, in their order.
+ * Otherwise each of thousands waits at each of its steps behind the first step of all the others. */
+static void begin_in_turn(struct http_connection_in *c)
+{
+    struct http_server *s = c->server;
+    if (s->begun < BEGIN_A_TURN && !s->waiting.oldest) {
+        begin(c);
+        return;
+    }
+    c->waits_since_ns = loop_now_ns(s->loop);
+    queue_add(&s->waiting, c);
+}
+
+/* At the end of a turn, for the next. */
+static void begin_waiting(struct http_server *s)
+{
+    s->begun = 0;
+    while (s->begun < BEGIN_A_TURN && s->waiting.oldest) {
+        struct http_connection_in *c = s->waiting.oldest;
+        queue_remove(c);
+        begin(c);
+    }
+}
+
+static int64_t longest_wait_ns(const struct http_server *s)
+{
+    const struct http_connection_in *c = s->waiting.oldest;
+    return c ? loop_now_ns(s->loop) - c->waits_since_ns : 0;
+}
+
 static void on_idle_input(struct stream *stream)
 {
     struct http_connection_in *c = HZ_CONTAINER_OF(stream, struct http_connection_in, stream);
-    if (c->task)
+    if (c->task || c->queue == &c->server->waiting)
         return;
-    rest_remove(c);
-    c->task = task_spawn(c->server->loop, "http request", serve, c);
+    queue_remove(c);
+    begin_in_turn(c);
 }
 
 /* ---- refusals ---- */
@@ -126,7 +170,9 @@ static void on_turn(void *arg)
 {
     struct http_server *s = arg;
     const struct http_server_options *options = &s->options;
-    int64_t wait_ns = loop_lag_ns(s->loop);
+    /* One after the other: first for the loop to see it, then in the queue. */
+    int64_t wait_ns = loop_lag_ns(s->loop) + longest_wait_ns(s);
+    begin_waiting(s);
     if (wait_ns)
         series_observe(s->waits, (double)wait_ns / 1e9);
     if (options->wait_behind)
@@ -218,7 +264,7 @@ void http_server_take(struct http_server *s, int fd, const struct address *peer)
     c->stream.on_idle_input = on_idle_input;
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
     series_add(s->gauge, 1);
-    rest_add(&s->fresh, c);
+    rest(&s->fresh, c);
 }
 
 size_t http_server_connections(const struct http_server *s)
@@ -250,6 +296,8 @@ void http_server_destroy(struct http_server *s)
     if (!s)
         return;
     http_server_drain(s);
+    while (s->waiting.oldest)
+        connection_close(s->waiting.oldest);
     HZ_ASSERT(http_server_connections(s) == 0);
     loop_each_turn_end(s->loop, on_turn, s);
     timer_cancel(s->loop, &s->timer);
@@ -463,12 +511,16 @@ static void serve(struct task *t, void *arg)
     while (next == NEXT_REQUEST) {
         next = serve_one(t, c);
         /* A client that pipelines does not keep the others waiting. */
-        if (next == NEXT_REQUEST && c->ahead && task_yield(t) != OK)
-            next = NEXT_CLOSE;
+        if (next == NEXT_REQUEST && c->ahead)
+            break;
     }
     c->task = NULL;
-    if (next == NEXT_REST && !s->is_draining && !c->stream.is_peer_gone && !task_stop_reason(t))
-        rest_add(&s->idle, c);
+    if (task_stop_reason(t) || next == NEXT_CLOSE)
+        connection_close(c);
+    else if (next == NEXT_REQUEST)
+        begin_in_turn(c);
+    else if (!s->is_draining && !c->stream.is_peer_gone)
+        rest(&s->idle, c);
     else
         connection_close(c);
 }

@@ -3,7 +3,8 @@
 /*
  * server_private - what server.c, request.c and reply.c share.
  *
- * A connection rests in a queue (no task, no buffer) or is served by a task; never both.
+ * A connection stands in a queue (no task, no buffer) or is served by a task; never both. In the
+ * queue it rests or, with a request, waits for its turn.
  */
 
 #include <stdatomic.h>
@@ -14,19 +15,19 @@
 
 enum { SERVER_HEADERS_MAX = 100, DATE_FIELD_MAX = 48 };
 
-/* Connections that rest, the longest at the front. */
-struct rest_queue {
+/* Connections that rest or wait, the longest at the front. */
+struct connection_queue {
     struct http_connection_in *oldest, *newest;
-    int64_t timeout_ns;
+    int64_t timeout_ns; /* of those that rest */
 };
 
 struct http_connection_in {
     struct stream stream;
     struct http_server *server;
     struct http_connection_in *older, *newer;
-    struct rest_queue *queue; /* NULL while it is served */
-    struct task *task;        /* NULL while it rests */
-    int64_t rests_since_ns;
+    struct connection_queue *queue; /* NULL while it is served */
+    struct task *task;              /* NULL while it rests or waits */
+    int64_t rests_since_ns, waits_since_ns;
     bool is_new; /* no head was read yet: handshake and first head share one deadline */
     char *ahead; /* bytes that came behind the request before; heap */
     size_t ahead_len;
@@ -60,8 +61,10 @@ struct http_server {
     struct load load;
     struct refusals shed, turned_away;
     struct series *waits;
-    struct rest_queue fresh; /* nothing was received yet */
-    struct rest_queue idle;
+    struct connection_queue fresh; /* nothing was received yet */
+    struct connection_queue idle;
+    struct connection_queue waiting; /* a request is there, its turn is not */
+    unsigned begun;                  /* requests begun in this turn of the loop */
     struct timer timer;
     atomic_size_t connections; /* the acceptor reads it from its own thread */
     bool is_draining, is_retiring;

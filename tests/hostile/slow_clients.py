@@ -24,8 +24,9 @@ FIRST = {
 }
 # What comes every DRIP_SECONDS. Who never reads sees a close only by writing.
 DRIP = {"header": b"y", "body": b" ", "read": b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n", "idle": b""}
-DRIP_SECONDS, TICKS = 0.5, 10
-OPENS_A_TICK = 40  # 800 a second, so that not all end at the same moment either
+# Strangers do not act in step: each client has its own millisecond of the DRIP_SECONDS.
+DRIP_SECONDS, TICKS = 0.5, 500
+OPENS_A_TICK = 1  # 1,000 a second, so that not all end at the same moment either
 
 
 class Client:
@@ -39,7 +40,7 @@ class Crowd:
         self.epoll = select.epoll()
         self.clients = [Client(kind) for _ in range(each) for kind in KINDS]
         self.waiting = list(reversed(self.clients))  # to be opened
-        self.by_fd, self.opening, self.opened_ever = {}, set(), 0
+        self.by_fd, self.opening, self.opened_ever, self.drips = {}, set(), 0, 0
         self.closed = {kind: [] for kind in KINDS}  # seconds until it was closed
 
     def open_some(self):
@@ -99,13 +100,15 @@ class Crowd:
     def drip(self, tick):
         for client in self.clients[tick::TICKS]:
             if client.socket and client not in self.opening:
+                self.drips += DRIP[client.kind] != b""
                 self.say(client, DRIP[client.kind])
 
     def is_done(self):
         return not self.comes_back and not self.waiting and not self.by_fd
 
     def run(self, seconds):
-        end = time.monotonic() + seconds
+        self.began = time.monotonic()
+        end = self.began + seconds
         self.epoll.register(sys.stdin.fileno(), select.EPOLLIN)
         next_tick, tick, is_ready = time.monotonic(), 0, False
         while time.monotonic() < end and not self.is_done():
@@ -120,14 +123,15 @@ class Crowd:
             if time.monotonic() >= next_tick:
                 self.open_some()
                 self.drip(tick)
-                tick, next_tick = (tick + 1) % TICKS, time.monotonic() + DRIP_SECONDS / TICKS
+                tick, next_tick = (tick + 1) % TICKS, max(next_tick + DRIP_SECONDS / TICKS, time.monotonic())
 
     def found(self):
         now = time.monotonic()
         still = {kind: [now - c.began for c in self.by_fd.values() if c.kind == kind and c not in self.opening]
                  for kind in KINDS}
-        return {kind: {"closed": len(self.closed[kind]), "last_s": max(self.closed[kind], default=0),
-                       "open": len(still[kind]), "oldest_s": max(still[kind], default=0)} for kind in KINDS}
+        return {"drips_a_second": self.drips / (now - self.began)} | {
+            kind: {"closed": len(self.closed[kind]), "last_s": max(self.closed[kind], default=0),
+                   "open": len(still[kind]), "oldest_s": max(still[kind], default=0)} for kind in KINDS}
 
 
 if __name__ == "__main__":
