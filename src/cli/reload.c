@@ -81,7 +81,7 @@ static void change_server(struct post *post)
 
 static void change_servers(struct server *s, struct news *news)
 {
-    peers_set_max(s->peers, (size_t)s->config->server.max_connections_per_address);
+    peers_limit(s->peers, server_peers_limits(s->config));
     atomic_init(&news->loops_left, s->loops_len);
     for (size_t i = 0; i < s->loops_len; i++) {
         struct change *change = MEM_NEW(struct change);

@@ -109,6 +109,14 @@ static int64_t wait_for_ledger(void *ledger)
     return ledger_wait_ns(ledger);
 }
 
+struct peers_limits server_peers_limits(const struct config *config)
+{
+    return (struct peers_limits) {
+        .in_all = (size_t)config->server.max_connections,
+        .an_address = (size_t)config->server.max_connections_per_address,
+    };
+}
+
 void server_http_options(struct server *s, size_t loop, struct http_server_options *out)
 {
     const struct config *config = s->config;
@@ -126,7 +134,6 @@ void server_http_options(struct server *s, size_t loop, struct http_server_optio
         .body_timeout_ms = config->server.body_timeout_ms,
         .write_timeout_ms = config->server.write_timeout_ms,
         .max_body_bytes = (size_t)config->server.max_body_bytes,
-        .max_connections = (size_t)config->server.max_connections / s->loops_len,
         .peers = s->peers,
         /* The provider's copy of the largest body fits, with what is added to it. */
         .request_arena_bytes =
@@ -138,7 +145,7 @@ static enum err open_servers(struct server *s, struct fail *fail)
 {
     const struct config *config = s->config;
     struct acceptor_target *targets = mem_alloc(s->loops_len * sizeof(*targets));
-    s->peers = peers_create((size_t)config->server.max_connections_per_address);
+    s->peers = peers_create(server_peers_limits(config));
     for (size_t i = 0; i < s->loops_len; i++) {
         s->apis[i] = (struct api) {
             .gateway = s->gateway,

@@ -17,6 +17,7 @@
 #include "cli/admin_key.h"
 #include "cli/restart.h"
 #include "http/acceptor.h"
+#include "http/peers.h"
 #include "sim/sim.h"
 
 enum { SERVER_LOOPS_MAX = 64 };
@@ -61,6 +62,7 @@ void server_log_warnings(const struct config *config);
 /* Starts the built-in simulator if the configuration needs it for the first time. */
 enum err server_set_simulator(struct server *s, struct config *config, struct fail *fail) HZ_MUST_USE;
 /* Of one loop's server, as s->config and s->tls are now. */
+struct peers_limits server_peers_limits(const struct config *config);
 void server_http_options(struct server *s, size_t loop, struct http_server_options *out);
 
 /* ---- while it runs: the main thread ---- */

@@ -34,7 +34,7 @@ static const struct field options[] = {
       .help = "A request's body must have arrived within this time." },
     { "server.write_timeout_ms", FIELD_INT, AT(server.write_timeout_ms), RANGE(100, 3600000),
       .unit = "ms", .preset = "30000", .marks = FIELD_RELOADABLE,
-      .help = "A client that takes nothing for this long counts as gone." },
+      .help = "A client that has not taken an answer, or the next part of a stream, within this time counts as gone." },
     { "server.max_connections", FIELD_INT, AT(server.max_connections), RANGE(1, 1000000),
       .preset = "20000", .marks = FIELD_RELOADABLE,
       .help = "Client connections open at once; further ones are answered 503 and closed." },

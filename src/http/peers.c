@@ -9,7 +9,8 @@ enum { NETWORK_BYTES = 8, MAPPED_PREFIX_BYTES = 12 }; /* of an IPv6 address */
 
 struct peers {
     pthread_mutex_t lock;
-    size_t max;
+    struct peers_limits limits;
+    size_t in_all;
     struct map counts; /* address -> size_t on the heap */
 };
 
@@ -24,18 +25,18 @@ static struct str key_of(const struct address *peer)
     return str_first(bytes, NETWORK_BYTES);
 }
 
-struct peers *peers_create(size_t max)
+struct peers *peers_create(struct peers_limits limits)
 {
     struct peers *p = MEM_NEW(struct peers);
-    p->max = max;
+    p->limits = limits;
     pthread_mutex_init(&p->lock, NULL);
     return p;
 }
 
-void peers_set_max(struct peers *p, size_t max)
+void peers_limit(struct peers *p, struct peers_limits limits)
 {
     pthread_mutex_lock(&p->lock);
-    p->max = max;
+    p->limits = limits;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -49,20 +50,28 @@ void peers_destroy(struct peers *p)
     mem_free(p);
 }
 
+static bool has_room(size_t count, size_t limit)
+{
+    return limit == 0 || count < limit;
+}
+
 bool peers_enter(struct peers *p, const struct address *peer)
 {
     struct str key = key_of(peer);
     pthread_mutex_lock(&p->lock);
     size_t *count = map_get(&p->counts, key);
-    if (!count) {
+    bool may_enter = has_room(p->in_all, p->limits.in_all) &&
+                     has_room(count ? *count : 0, p->limits.an_address);
+    if (may_enter && !count) {
         count = MEM_NEW(size_t);
         map_put(&p->counts, key, count);
     }
-    bool has_room = p->max == 0 || *count < p->max;
-    if (has_room)
+    if (may_enter) {
         ++*count;
+        p->in_all++;
+    }
     pthread_mutex_unlock(&p->lock);
-    return has_room;
+    return may_enter;
 }
 
 void peers_leave(struct peers *p, const struct address *peer)
@@ -71,6 +80,7 @@ void peers_leave(struct peers *p, const struct address *peer)
     pthread_mutex_lock(&p->lock);
     size_t *count = map_get(&p->counts, key);
     HZ_ASSERT(count && *count > 0);
+    p->in_all--;
     if (--*count == 0) {
         map_remove(&p->counts, key);
         mem_free(count);

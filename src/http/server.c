@@ -237,13 +237,8 @@ static void turn_away(struct http_server *s, int fd)
 
 void http_server_take(struct http_server *s, int fd, const struct address *peer)
 {
-    size_t max = s->options.max_connections;
     if (s->is_draining) {
         close(fd);
-        return;
-    }
-    if (max && http_server_connections(s) >= max) {
-        turn_away(s, fd);
         return;
     }
     if (s->options.peers && !peers_enter(s->options.peers, peer)) {
@@ -453,6 +448,8 @@ static enum next handle(struct task *t, struct request_in *in)
     task_unshield(t);
     task_set_deadline(t, INT64_MAX);
 
+    if (task_stop_reason(t) == ERR_CLIENT_GONE)
+        return NEXT_CLOSE;
     if (!r->is_answered && !in->is_broken) {
         struct fail fail = { 0 };
         if (reply_refusal(t, in, ERR_INTERNAL, &fail) != OK)

@@ -46,8 +46,7 @@ struct http_server_options {
     SSL_CTX *tls; /* NULL: plain; the server takes a reference */
     int64_t keep_alive_ms, head_timeout_ms, body_timeout_ms, write_timeout_ms;
     size_t max_body_bytes;
-    size_t max_connections;     /* of this loop; 0 = no limit */
-    struct peers *peers;        /* limit of connections an address; NULL: none */
+    struct peers *peers;        /* limits of connections, shared by all loops; NULL: none */
     size_t request_arena_bytes; /* hard limit of a request's memory besides its body */
 };
 

@@ -40,7 +40,7 @@ def test_slow_clients_are_closed_and_the_others_notice_nothing(start_server, sim
 
 
 def test_more_slow_clients_than_connections_leave_the_kept_ones_served(start_server, sim):  # noqa: F811
-    server = start_server(open_sections(sim.url, max_connections=40, loops=1, **LIMITS | {"keep_alive_ms": 60000}), scope=None)
+    server = start_server(open_sections(sim.url, max_connections=40, loops=2, **LIMITS | {"keep_alive_ms": 60000}), scope=None)
     kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
 
     def ask(path):
@@ -61,6 +61,22 @@ def test_more_slow_clients_than_connections_leave_the_kept_ones_served(start_ser
     said = [line["refused"] for line in server.logs() if line["event"] == "connections_refused"]
     assert said and sum(said) <= refused
     kept.close()
+
+
+def test_the_limit_of_connections_holds_for_all_loops_together(start_server, sim):  # noqa: F811
+    server = start_server(open_sections(sim.url, max_connections=3, loops=4), scope=None)
+    # The check that the server is up may still count.
+    assert eventually(lambda: b"\nhuntaze_http_connections 1\n" in server.get("/metrics").body)
+    kept = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(4)]
+    statuses = []
+    for connection in kept:
+        connection.request("GET", "/livez")
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+    assert statuses == [200, 200, 200, 503]
+    for connection in kept:
+        connection.close()
 
 
 def test_a_client_that_reads_nothing_gets_little_work_done_for_it(start_server, sim):  # noqa: F811

@@ -11,7 +11,7 @@ static struct address at(const char *text, int port)
 
 TEST(an_address_is_held_to_its_limit_whatever_its_port)
 {
-    struct peers *p = peers_create(2);
+    struct peers *p = peers_create((struct peers_limits) { .an_address = 2 });
     struct address first = at("192.0.2.1", 1), second = at("192.0.2.1", 2), other = at("192.0.2.2", 1);
     CHECK(peers_enter(p, &first));
     CHECK(peers_enter(p, &second));
@@ -26,9 +26,23 @@ TEST(an_address_is_held_to_its_limit_whatever_its_port)
     peers_destroy(p);
 }
 
+TEST(all_together_are_held_to_a_limit)
+{
+    struct peers *p = peers_create((struct peers_limits) { .in_all = 2, .an_address = 2 });
+    struct address one = at("192.0.2.1", 1), two = at("192.0.2.2", 1), three = at("192.0.2.3", 1);
+    CHECK(peers_enter(p, &one));
+    CHECK(peers_enter(p, &two));
+    CHECK(!peers_enter(p, &three));
+    peers_leave(p, &one);
+    CHECK(peers_enter(p, &three));
+    peers_leave(p, &two);
+    peers_leave(p, &three);
+    peers_destroy(p);
+}
+
 TEST(a_network_of_ipv6_counts_as_one_and_a_mapped_address_as_ipv4)
 {
-    struct peers *p = peers_create(1);
+    struct peers *p = peers_create((struct peers_limits) { .an_address = 1 });
     struct address one = at("2001:db8:1:2::1", 1), same = at("2001:db8:1:2:ffff::9", 1);
     struct address other = at("2001:db8:1:3::1", 1);
     struct address plain = at("192.0.2.1", 1), mapped = at("::ffff:192.0.2.1", 1);
@@ -45,17 +59,17 @@ TEST(a_network_of_ipv6_counts_as_one_and_a_mapped_address_as_ipv4)
 
 TEST(a_changed_limit_holds_for_those_that_come)
 {
-    struct peers *p = peers_create(0);
+    struct peers *p = peers_create((struct peers_limits) { .an_address = 0 });
     struct address a = at("192.0.2.1", 1);
     for (int i = 0; i < 3; i++)
         CHECK(peers_enter(p, &a));
-    peers_set_max(p, 2);
+    peers_limit(p, (struct peers_limits) { .an_address = 2 });
     CHECK(!peers_enter(p, &a));
     peers_leave(p, &a);
     CHECK(!peers_enter(p, &a));
     peers_leave(p, &a);
     CHECK(peers_enter(p, &a));
-    peers_set_max(p, 0);
+    peers_limit(p, (struct peers_limits) { .an_address = 0 });
     CHECK(peers_enter(p, &a));
     for (int i = 0; i < 3; i++)
         peers_leave(p, &a);
@@ -63,5 +77,6 @@ TEST(a_changed_limit_holds_for_those_that_come)
 }
 
 RUN_TESTS(T(an_address_is_held_to_its_limit_whatever_its_port),
+          T(all_together_are_held_to_a_limit),
           T(a_network_of_ipv6_counts_as_one_and_a_mapped_address_as_ipv4),
           T(a_changed_limit_holds_for_those_that_come))

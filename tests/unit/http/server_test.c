@@ -439,6 +439,7 @@ static void leaves_early(struct task *t, void *arg)
     CHECK(loop_now_ns(test_loop) - before_ns < 1000 * NS_PER_MS);
     CHECK_ERR(seen.wait_result, ERR_CLIENT_GONE);
     CHECK_ERR(seen.reply_result, ERR_CLIENT_GONE);
+    CHECK_EQ(world_refusals, 0);
     CHECK_EQ(http_server_connections(w.server), 0);
     stream_close(&s);
 }
@@ -614,7 +615,9 @@ static void comes_third(struct task *t, void *arg)
 
 TEST(connections_beyond_the_limit_are_turned_away)
 {
-    run_with(comes_third, echo, (struct http_server_options) { .max_connections = 2 });
+    struct peers *peers = peers_create((struct peers_limits) { .in_all = 2 });
+    run_with(comes_third, echo, (struct http_server_options) { .peers = peers });
+    peers_destroy(peers);
 }
 
 /* ---- another configuration ---- */

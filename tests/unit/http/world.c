@@ -1,10 +1,13 @@
 #include "world.h"
 
+int world_refusals;
+
 /* Refusals say what was wrong, so that tests can see it. */
 static void say_why(struct http_request *r, enum err err, const char *detail, struct buf *headers,
                     struct buf *body, void *arg)
 {
     (void)r, (void)arg;
+    world_refusals++;
     buf_add(headers, STR("X-Refused: yes\r\n"));
     buf_addf(body, "{\"%s\":\"%s\"}", err_name(err), detail);
 }
@@ -21,7 +24,7 @@ void world_open(struct world *w, http_handler_fn *handler, void *arg,
         .request_arena_bytes = 1 << 20,
     };
     if (options) {
-        o.max_connections = options->max_connections;
+        o.peers = options->peers;
         o.tls = options->tls;
         o.shed_delay_ms = options->shed_delay_ms;
         o.is_vital = options->is_vital;
@@ -34,6 +37,7 @@ void world_open(struct world *w, http_handler_fn *handler, void *arg,
     o.refuse = say_why;
     o.arg = arg;
     *w = (struct world) { .tls = o.tls };
+    world_refusals = 0;
     w->server = http_server_create(test_loop, &o);
     struct acceptor_target target = { test_loop, w->server };
     struct fail fail = { 0 };

@@ -6,6 +6,7 @@
 
 #include "http/acceptor.h"
 #include "http/client.h"
+#include "http/peers.h"
 #include "net/dns.h"
 
 enum {
@@ -26,7 +27,10 @@ struct world {
     struct http_origin origin; /* of the server */
 };
 
-/* options may be NULL; max_connections, tls, max_body_bytes and what concerns shedding are taken from it. */
+/* Answers in the server's own words since world_open. */
+extern int world_refusals;
+
+/* options may be NULL; peers, tls, max_body_bytes and what concerns shedding are taken from it. */
 void world_open(struct world *w, http_handler_fn *handler, void *arg,
                 const struct http_server_options *options);
 void world_close(struct world *w);

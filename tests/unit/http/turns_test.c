@@ -1,0 +1,171 @@
+#include "world.h"
+
+#include "base/clock.h"
+/* More requests than a turn of the loop begins. */
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static struct world w;
+static struct buf answer;
+static int handled;
+
+enum { CROWD = 200 };
+
+static struct stream crowd[CROWD];
+static char order[CROWD];
+static int most_a_turn, before_turn;
+
+static void note_order(struct task *t, struct http_request *r, void *arg)
+{
+    (void)arg;
+    order[handled % CROWD] = r->head.target.at[1];
+    handled += http_reply(t, r, 200, STR(""), STR("ok")) == OK;
+}
+
+static void count_turn(void *arg)
+{
+    (void)arg;
+    most_a_turn = HZ_MAX(most_a_turn, handled - before_turn);
+    before_turn = handled;
+}
+
+/* The paths tell who asked first: a, b, c, ... */
+static void crowd_asks(struct task *t)
+{
+    for (int i = 0; i < CROWD; i++)
+        raw_open(t, &w, &crowd[i]);
+    some_turns(t);
+    for (int i = 0; i < CROWD; i++) {
+        char text[] = GET("/?");
+        *strchr(text, '?') = (char)('a' + i / 8);
+        raw_put(t, &crowd[i], text);
+    }
+}
+
+/* Until some have been served and others wait for their turn. */
+static void crowd_waits(struct task *t)
+{
+    while (handled == 0)
+        CHECK_OK(task_yield(t));
+    CHECK(handled < CROWD);
+}
+
+static void crowd_leaves(struct task *t)
+{
+    for (int i = 0; i < CROWD; i++)
+        stream_close(&crowd[i]);
+    some_turns(t);
+    CHECK_EQ(http_server_connections(w.server), 0);
+}
+
+struct run {
+    task_fn *fn;
+    int64_t shed_delay_ms;
+};
+
+static void run_in_world(struct task *t, void *arg)
+{
+    struct run *run = arg;
+    struct http_server_options options = { .shed_delay_ms = run->shed_delay_ms };
+    handled = 0;
+    world_open(&w, note_order, NULL, &options);
+    run->fn(t, NULL);
+    some_turns(t);
+    world_close(&w);
+    test_done();
+}
+
+static void run(task_fn *fn, int64_t shed_delay_ms)
+{
+    struct run run = { fn, shed_delay_ms };
+    test_run(run_in_world, &run);
+    buf_fini(&answer);
+}
+
+static void takes_turns(struct task *t, void *arg)
+{
+    (void)arg;
+    before_turn = most_a_turn = 0;
+    loop_each_turn(test_loop, count_turn, NULL);
+    crowd_asks(t);
+    some_turns(t);
+    loop_each_turn_end(test_loop, count_turn, NULL);
+    CHECK_EQ(handled, CROWD);
+    CHECK_EQ(most_a_turn, 64);
+    for (int i = 0; i < CROWD; i++)
+        CHECK_EQ(order[i], 'a' + i / 8);
+    crowd_leaves(t);
+}
+
+TEST(a_turn_begins_some_of_the_requests_and_the_next_turn_goes_on_in_their_order)
+{
+    run(takes_turns, 0);
+}
+
+static void leaves_while_it_waits(struct task *t, void *arg)
+{
+    (void)arg;
+    crowd_asks(t);
+    crowd_waits(t);
+    stream_close(&crowd[CROWD - 1]);
+    some_turns(t);
+    CHECK_EQ(handled, CROWD - 1);
+    CHECK_EQ(http_server_connections(w.server), CROWD - 1);
+    crowd_leaves(t);
+}
+
+TEST(a_client_that_leaves_before_its_turn_is_forgotten)
+{
+    run(leaves_while_it_waits, 0);
+}
+
+static void is_drained_while_some_wait(struct task *t, void *arg)
+{
+    (void)arg;
+    crowd_asks(t);
+    crowd_waits(t);
+    http_server_drain(w.server);
+    some_turns(t);
+    CHECK_EQ(handled, CROWD);
+    CHECK_EQ(http_server_connections(w.server), 0);
+    CHECK_ERR(raw_get(t, &crowd[CROWD - 1], &answer), ERR_CLOSED);
+    CHECK(str_starts(buf_str(&answer), STR("HTTP/1.1 200 OK\r\nConnection: close\r\n")));
+    crowd_leaves(t);
+}
+
+TEST(a_drain_serves_the_requests_that_wait_for_their_turn)
+{
+    run(is_drained_while_some_wait, 0);
+}
+
+enum { TURN_MS = 50, ABOVE_A_TURN_MS = 100 };
+
+/* No turn of the loop is too long, but whoever comes meets a full queue. */
+static void waits_too_long(struct task *t, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < CROWD; i++)
+        raw_open(t, &w, &crowd[i]);
+    int rounds = 0;
+    while (world_refusals == 0 && rounds++ < 100) {
+        for (int i = 0; i < CROWD; i++)
+            raw_put(t, &crowd[i], GET("/a"));
+        for (int turn = 0; turn < CROWD / 64; turn++) {
+            loop_skip(test_loop, TURN_MS * NS_PER_MS);
+            CHECK_OK(task_yield(t));
+        }
+    }
+    CHECK(handled > CROWD);
+    CHECK(world_refusals > 0);
+    crowd_leaves(t);
+}
+
+TEST(the_wait_for_a_turn_counts_as_overload)
+{
+    run(waits_too_long, ABOVE_A_TURN_MS);
+}
+
+RUN_TESTS(T(a_turn_begins_some_of_the_requests_and_the_next_turn_goes_on_in_their_order),
+          T(a_client_that_leaves_before_its_turn_is_forgotten),
+          T(a_drain_serves_the_requests_that_wait_for_their_turn),
+          T(the_wait_for_a_turn_counts_as_overload))
