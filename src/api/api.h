@@ -16,8 +16,9 @@ struct api {
     int64_t started_ms; /* wall clock */
 };
 
-/* An http_handler_fn and an http_refuse_fn; arg is a struct api. The third is an http_vital_fn: what
- * is open to all tells an operator how we are, just then. */
+/* What an http server asks for; arg is a struct api. Who calls is settled by the head: a body without
+ * a key is not read. What is open to all is vital: it tells an operator how we are, just then. */
+bool api_admit(struct task *t, struct http_request *r, void *api);
 void api_handle(struct task *t, struct http_request *r, void *api);
 void api_refuse(struct http_request *r, enum err err, const char *detail, struct buf *headers,
                 struct buf *body, void *api);

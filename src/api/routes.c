@@ -252,47 +252,59 @@ static void finish(struct task *t, struct api_request *r)
         call_fini(r->call);
 }
 
-void api_handle(struct task *t, struct http_request *http, void *api)
+static struct api_request *request_begin(struct http_request *http, struct api *api)
 {
     struct api_request *r = ARENA_NEW(&http->arena, struct api_request);
     r->api = api;
     r->http = http;
-    task_set_stage(t, "identify");
     correlate(r);
+    http->context = r;
+    return r;
+}
+
+bool api_admit(struct task *t, struct http_request *http, void *api)
+{
+    task_set_stage(t, "identify");
+    struct api_request *r = request_begin(http, api);
     struct buf allow = { 0 };
     enum err err = find_endpoint(r, &allow);
     if (err) {
         refuse_path(t, r, err, &allow);
-        goto out;
+    } else {
+        err = authorize(t, r);
+        if (err)
+            reply_fail(t, r, err);
     }
-    err = authorize(t, r);
-    if (err) {
-        reply_fail(t, r, err);
-        goto out;
-    }
-    r->endpoint->fn(t, r);
-out:
     buf_fini(&allow);
+    if (err)
+        finish(t, r);
+    return err == OK;
+}
+
+void api_handle(struct task *t, struct http_request *http, void *api)
+{
+    (void)api;
+    struct api_request *r = http->context;
+    r->endpoint->fn(t, r);
     finish(t, r);
 }
 
 void api_refuse(struct http_request *http, enum err err, const char *detail, struct buf *headers,
                 struct buf *body, void *api)
 {
-    struct api_request r = { .api = api, .http = http };
-    correlate(&r);
-    reply_base_headers(&r, headers);
-    fail_set(&r.fail, err, "%s", detail && detail[0] ? detail : err_info(err)->text);
+    struct api_request *r = http->context ? http->context : request_begin(http, api);
+    reply_base_headers(r, headers);
+    fail_set(&r->fail, err, "%s", detail && detail[0] ? detail : err_info(err)->text);
     struct llm_error error = {
-        .message = str_of(r.fail.text),
+        .message = str_of(r->fail.text),
         .type = str_of(err_info(err)->type),
         .code = str_of(err_info(err)->code),
     };
-    llm_error_write(body, &error, r.log.correlation_id);
+    llm_error_write(body, &error, r->log.correlation_id);
     http->status = err_info(err)->status;
-    count_request(&r, 0);
+    count_request(r, 0);
     if (err == ERR_OVERLOAD) /* logged by the server, not one by one */
         return;
-    if (gateway_config(r.api->gateway_loop)->log.access)
-        log_request(&r, 0);
+    if (gateway_config(r->api->gateway_loop)->log.access)
+        log_request(r, 0);
 }

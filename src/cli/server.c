@@ -121,6 +121,7 @@ void server_http_options(struct server *s, size_t loop, struct http_server_optio
 {
     const struct config *config = s->config;
     *out = (struct http_server_options) {
+        .admit = api_admit,
         .handler = api_handle,
         .refuse = api_refuse,
         .arg = &s->apis[loop],
@@ -134,6 +135,8 @@ void server_http_options(struct server *s, size_t loop, struct http_server_optio
         .body_timeout_ms = config->server.body_timeout_ms,
         .write_timeout_ms = config->server.write_timeout_ms,
         .max_body_bytes = (size_t)config->server.max_body_bytes,
+        .max_bodies_bytes = HZ_MAX((size_t)config->server.max_bodies_bytes / s->loops_len,
+                                   2 * (size_t)config->server.max_body_bytes),
         .peers = s->peers,
         /* The provider's copy of the largest body fits, with what is added to it. */
         .request_arena_bytes =

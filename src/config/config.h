@@ -62,6 +62,7 @@ struct config {
         int64_t loops; /* 0 = one a core */
         struct str region;
         int64_t max_body_bytes;
+        int64_t max_bodies_bytes; /* of all requests at once */
         int64_t max_answer_bytes; /* of a provider, not streaming */
         int64_t keep_alive_ms;
         int64_t head_timeout_ms;

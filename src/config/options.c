@@ -20,6 +20,10 @@ static const struct field options[] = {
     { "server.max_body_bytes", FIELD_INT, AT(server.max_body_bytes), RANGE(1024, 1LL << 30),
       .unit = "bytes", .preset = "8388608", .marks = FIELD_RELOADABLE,
       .help = "Largest request body; beyond it the answer is 413." },
+    { "server.max_bodies_bytes", FIELD_INT, AT(server.max_bodies_bytes), RANGE(1 << 20, 1LL << 40),
+      .unit = "bytes", .preset = "1073741824", .marks = FIELD_RELOADABLE,
+      .help = "Memory for the bodies of all requests at once, an equal share for each loop; what finds "
+              "none is answered 503. One body of the largest size always fits." },
     { "server.max_answer_bytes", FIELD_INT, AT(server.max_answer_bytes), RANGE(1024, 1LL << 30),
       .unit = "bytes", .preset = "33554432", .marks = FIELD_RELOADABLE,
       .help = "Largest answer of a provider that does not stream; beyond it the attempt has failed." },

@@ -112,6 +112,15 @@ static enum err say_continue(struct task *t, struct http_connection_in *c,
     return stream_write(t, &c->stream, STR("HTTP/1.1 100 Continue\r\n\r\n"), deadline_ns);
 }
 
+/* Bodies at hand share a limit: one each is little, thousands that never end are not. */
+static enum err count_body(struct http_server *s, struct request_in *in)
+{
+    s->bodies_bytes += in->body.cap - in->body_counted;
+    in->body_counted = in->body.cap;
+    size_t max = s->options.max_bodies_bytes;
+    return max && s->bodies_bytes > max ? ERR_OVERLOAD : OK;
+}
+
 static enum err read_length(struct task *t, struct http_connection_in *c, struct request_in *in,
                             struct str behind, int64_t deadline_ns)
 {
@@ -132,6 +141,9 @@ static enum err read_length(struct task *t, struct http_connection_in *c, struct
         room = HZ_MIN(room, length + ONE_MORE - in->body.len);
         size_t got;
         char *at = buf_reserve(&in->body, room);
+        err = count_body(c->server, in);
+        if (err)
+            break;
         err = stream_read(t, &c->stream, at, room, &got, deadline_ns);
         in->body.len += got;
     }
@@ -175,6 +187,8 @@ static enum err read_chunked(struct task *t, struct http_connection_in *c, struc
         behind = str_make(scratch, got);
         if (!err)
             err = add_chunks(&chunked, &behind, &in->body);
+        if (!err)
+            err = count_body(c->server, in);
     }
     if (err)
         return err;
@@ -183,12 +197,14 @@ static enum err read_chunked(struct task *t, struct http_connection_in *c, struc
     return OK;
 }
 
-static enum err read_body(struct task *t, struct http_connection_in *c, struct request_in *in,
-                          struct str behind, struct fail *fail)
+enum err request_read_body(struct task *t, struct http_connection_in *c, struct request_in *in,
+                           struct fail *fail)
 {
+    task_set_stage(t, "reading a request's body");
     const struct http_server_options *options = &c->server->options;
     const struct http_head *head = &in->request.head;
     int64_t deadline_ns = loop_now_ns(c->server->loop) + options->body_timeout_ms * NS_PER_MS;
+    struct str behind = in->behind;
     enum err err = OK;
     if (head->framing == FRAMING_LENGTH) {
         if ((uint64_t)head->content_length > options->max_body_bytes)
@@ -201,6 +217,9 @@ static enum err read_body(struct task *t, struct http_connection_in *c, struct r
     }
     if (err == ERR_TOO_LARGE)
         return too_large(c, fail);
+    if (err == ERR_OVERLOAD)
+        return fail_set(fail, err, "other requests' bodies take all the memory that bodies may: "
+                                   "try again in a moment");
     if (err == ERR_BAD_HTTP)
         return fail_set(fail, err, "the chunked coding of the body is malformed");
     if (err == ERR_TIMEOUT)
@@ -244,8 +263,8 @@ static bool is_shed(struct http_server *s, const struct http_head *head)
     return !is_vital && load_refuses(&s->load);
 }
 
-enum err request_read(struct task *t, struct http_connection_in *c, struct request_in *in,
-                      struct fail *fail)
+enum err request_read_head(struct task *t, struct http_connection_in *c, struct request_in *in,
+                           struct fail *fail)
 {
     enum err err = first_bytes(c, &in->input);
     if (err)
@@ -258,8 +277,5 @@ enum err request_read(struct task *t, struct http_connection_in *c, struct reque
     c->is_new = false;
     in->request.started_ns = loop_now_ns(c->server->loop);
     in->behind = str_skip(buf_str(&in->input), used);
-    if (is_shed(c->server, &in->request.head))
-        return ERR_OVERLOAD;
-    task_set_stage(t, "reading a request's body");
-    return read_body(t, c, in, in->behind, fail);
+    return is_shed(c->server, &in->request.head) ? ERR_OVERLOAD : OK;
 }

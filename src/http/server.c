@@ -343,6 +343,7 @@ static struct request_in *request_take(struct http_connection_in *c)
 static void request_release(struct http_server *s, struct request_in *in)
 {
     arena_fini(&in->request.arena);
+    s->bodies_bytes -= in->body_counted;
     buf_fini(&in->body);
     if (s->spare_len >= SPARE_MAX) {
         request_free(in);
@@ -376,7 +377,7 @@ static bool is_refusable(enum err err)
 {
     return err == ERR_BAD_HTTP || err == ERR_HEAD_TOO_LARGE || err == ERR_URI_TOO_LONG ||
            err == ERR_EXPECT || err == ERR_NOT_IMPLEMENTED || err == ERR_HTTP_VERSION ||
-           err == ERR_TOO_LARGE || err == ERR_SLOW_CLIENT;
+           err == ERR_TOO_LARGE || err == ERR_SLOW_CLIENT || err == ERR_OVERLOAD;
 }
 
 /* Our own words where no handler speaks. */
@@ -406,6 +407,8 @@ static enum next refuse(struct task *t, struct request_in *in, enum err why,
     if (!is_refusable(why))
         return NEXT_CLOSE;
     task_set_stage(t, "refusing");
+    if (why == ERR_OVERLOAD)
+        refusals_count(in->request.connection->server, &in->request.connection->server->shed);
     in->request.is_closing = true;
     if (reply_refusal(t, in, why, fail) == OK)
         linger(t, in->request.connection);
@@ -417,22 +420,27 @@ static enum next go_on(const struct http_connection_in *c)
     return c->ahead || c->stream.can_read ? NEXT_REQUEST : NEXT_REST;
 }
 
-/* Above our capacity: said before the body is read, and the connection stays. */
-static enum next shed(struct task *t, struct request_in *in)
+/* Answered before the body was read. The connection stays where the body's end is known and near. */
+static enum next pass_over(struct task *t, struct request_in *in)
 {
-    struct http_request *r = &in->request;
-    struct http_connection_in *c = r->connection;
-    struct fail fail = { 0 };
-    task_set_stage(t, "refusing");
-    refusals_count(c->server, &c->server->shed);
-    r->is_closing = !r->head.is_keep_alive || !request_is_skippable(in);
-    if (reply_refusal(t, in, ERR_OVERLOAD, &fail) != OK)
+    struct http_connection_in *c = in->request.connection;
+    if (!in->has_ended || c->stream.is_peer_gone)
         return NEXT_CLOSE;
-    if (r->is_closing) {
+    if (in->request.is_closing) {
         linger(t, c);
         return NEXT_CLOSE;
     }
     return request_skip_body(t, c, in) == OK ? go_on(c) : NEXT_CLOSE;
+}
+
+/* Above our capacity. */
+static enum next shed(struct task *t, struct request_in *in)
+{
+    struct fail fail = { 0 };
+    struct http_server *s = in->request.connection->server;
+    task_set_stage(t, "refusing");
+    refusals_count(s, &s->shed);
+    return reply_refusal(t, in, ERR_OVERLOAD, &fail) == OK ? pass_over(t, in) : NEXT_CLOSE;
 }
 
 static enum next handle(struct task *t, struct request_in *in)
@@ -464,16 +472,31 @@ static enum next handle(struct task *t, struct request_in *in)
     return NEXT_CLOSE;
 }
 
+static enum next read_and_handle(struct task *t, struct request_in *in)
+{
+    struct http_request *r = &in->request;
+    struct http_connection_in *c = r->connection;
+    const struct http_server_options *options = &c->server->options;
+    struct fail fail;
+    fail_clear(&fail);
+    enum err err = request_read_head(t, c, in, &fail);
+    if (err == ERR_AGAIN)
+        return NEXT_REST;
+    if (err && err != ERR_OVERLOAD)
+        return refuse(t, in, err, &fail);
+    r->is_closing = !r->head.is_keep_alive || !request_is_skippable(in);
+    if (err == ERR_OVERLOAD)
+        return shed(t, in);
+    if (options->admit && !options->admit(t, r, options->arg))
+        return pass_over(t, in);
+    err = request_read_body(t, c, in, &fail);
+    return err ? refuse(t, in, err, &fail) : handle(t, in);
+}
+
 static enum next serve_one(struct task *t, struct http_connection_in *c)
 {
     struct request_in *in = request_take(c);
-    struct fail fail;
-    fail_clear(&fail);
-    enum err err = request_read(t, c, in, &fail);
-    enum next next = err == OK             ? handle(t, in)
-                     : err == ERR_AGAIN    ? NEXT_REST
-                     : err == ERR_OVERLOAD ? shed(t, in)
-                                           : refuse(t, in, err, &fail);
+    enum next next = read_and_handle(t, in);
     request_release(c->server, in);
     return next;
 }

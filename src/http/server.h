@@ -21,6 +21,9 @@ struct http_server;
 struct http_request;
 struct peers;
 
+/* Before the body is read: whether the request may have it read and handled. False after it has
+ * answered instead. */
+typedef bool http_admit_fn(struct task *t, struct http_request *r, void *arg);
 /* Must answer with one of the reply functions below before it returns; if it returns without
  * having answered, the client gets a 500. */
 typedef void http_handler_fn(struct task *t, struct http_request *r, void *arg);
@@ -35,6 +38,7 @@ typedef bool http_vital_fn(const struct http_head *head);
 typedef int64_t http_wait_fn(void *arg);
 
 struct http_server_options {
+    http_admit_fn *admit; /* optional */
     http_handler_fn *handler;
     http_refuse_fn *refuse; /* optional: writes a JSON body for a refusal */
     void *arg;
@@ -46,6 +50,7 @@ struct http_server_options {
     SSL_CTX *tls; /* NULL: plain; the server takes a reference */
     int64_t keep_alive_ms, head_timeout_ms, body_timeout_ms, write_timeout_ms;
     size_t max_body_bytes;
+    size_t max_bodies_bytes; /* of all requests of this server; 0 = no limit */
     struct peers *peers;        /* limits of connections, shared by all loops; NULL: none */
     size_t request_arena_bytes; /* hard limit of a request's memory besides its body */
 };
@@ -60,6 +65,7 @@ struct http_request {
     bool is_answered;   /* the head of an answer went out */
     bool is_closing;    /* the connection ends after this answer */
     bool is_chunked_out;
+    void *context; /* left by `admit` for what follows */
     struct http_connection_in *connection;
     struct address peer;
 };

@@ -39,6 +39,7 @@ struct request_in {
     struct http_request request;
     struct buf input; /* the head, and the body when both came together */
     struct buf body;
+    size_t body_counted; /* in bodies_bytes of the server */
     struct str behind; /* what came with the head; until the body is read */
     struct str pending_head; /* of an answer begun, not yet sent */
     bool is_begun;
@@ -66,6 +67,7 @@ struct http_server {
     struct connection_queue waiting; /* a request is there, its turn is not */
     unsigned begun;                  /* requests begun in this turn of the loop */
     struct timer timer;
+    size_t bodies_bytes; /* memory of the bodies at hand */
     atomic_size_t connections; /* the acceptor reads it from its own thread */
     bool is_draining, is_retiring;
     struct series *gauge;
@@ -76,9 +78,12 @@ struct http_server {
     struct http_header headers[SERVER_HEADERS_MAX]; /* room to parse in, between two waits */
 };
 
-/* request.c: the next request of the connection, head and body. ERR_AGAIN: nothing is there. */
-enum err request_read(struct task *t, struct http_connection_in *c, struct request_in *in,
-                      struct fail *fail) HZ_MUST_USE;
+/* request.c: the head of the next request of the connection. ERR_AGAIN: nothing is there;
+ * ERR_OVERLOAD: to be refused. */
+enum err request_read_head(struct task *t, struct http_connection_in *c, struct request_in *in,
+                           struct fail *fail) HZ_MUST_USE;
+enum err request_read_body(struct task *t, struct http_connection_in *c, struct request_in *in,
+                           struct fail *fail) HZ_MUST_USE;
 
 /* The rest of the body of a request that is not served, so that the next one can be told apart. */
 enum err request_skip_body(struct task *t, struct http_connection_in *c, struct request_in *in) HZ_MUST_USE;

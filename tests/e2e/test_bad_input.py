@@ -110,6 +110,19 @@ def test_a_wrong_method_is_405_and_names_the_right_one(server, method, path, all
     assert reply.headers["allow"] == allowed
 
 
+def test_without_a_key_no_body_is_read(server):
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nX-Correlation-ID: no-key\r\nContent-Length: 8000000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
+        s.sendall(head)  # and nothing of the body
+        answer = b""
+        while chunk := s.recv(65536):
+            answer += chunk
+    assert answer.startswith(b"HTTP/1.1 401 Unauthorized\r\n") and b"\r\nConnection: close\r\n" in answer
+    assert b'"code":"missing_api_key"' in answer
+    lines = [line for line in server.logs() if line.get("correlation_id") == "no-key"]
+    assert [(line["event"], line["status"]) for line in lines] == [("request", 401)]
+
+
 def test_a_missing_and_a_wrong_key_are_401(server):
     assert is_openai_error(server.get("/v1/models", key=""), 401)["code"] == "missing_api_key"
     well_formed = server.create_key()

@@ -272,6 +272,7 @@ static void open_gateway(struct world *w)
     CHECK_OK(gateway_create(&options, &w->gateway, &fail));
     w->api = (struct api) { w->gateway, gateway_on_loop(w->gateway, 0), clock_wall_ms() };
     struct http_server_options server = {
+        .admit = api_admit,
         .handler = api_handle,
         .refuse = api_refuse,
         .arg = &w->api,

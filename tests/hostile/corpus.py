@@ -213,7 +213,10 @@ refuse("trailer too long", in_chunk("a\r\n", behind="\r\n0\r\nX: " + "y" * 20000
 refuse("trailers too many", in_chunk("a\r\n", behind="\r\n0\r\n" + "X: yyyyyyyyyyyyyyyy\r\n" * 1000 + "\r\n"), "9112 7.1.2: bounded")
 accept("chunks of one byte", chunked(b"".join(b"1\r\n%c\r\n" % c for c in MARK) + b"0\r\n\r\n"), "9112 7.1", understood())
 accept("an empty chunked body", chunked("0\r\n\r\n"), "9112 7.1", Answer(400, "JSON"))
-accept("a chunked body on GET", get(CODED) + b"3\r\nabc\r\n0\r\n\r\n", "9110 9.3.1: framed like any other")
+accept("a chunked body on GET", get(CODED, line="GET /livez HTTP/1.1") + b"3\r\nabc\r\n0\r\n\r\n",
+       "9110 9.3.1: framed like any other", LIVE)
+accept("a chunked body that nobody wants", get(CODED) + b"3\r\nabc\r\n0\r\n\r\n",
+       "9110 9.3.1; it is not read, its end is unknown: the answer says that it is the last", closes=True)
 for body in ["", "a", "a\r\n", "a\r\n{", "a\r\n" + MARK.decode(), "a\r\n" + MARK.decode() + "\r\n", "a\r\n" + MARK.decode() + "\r\n0\r\n", "a\r\n" + MARK.decode() + "\r\n0\r\nX: y\r\n"]:
     cut(f"chunked body ends behind {len(body)} bytes", chunked(body), "9112 8: incomplete message")
 

@@ -252,6 +252,46 @@ TEST(a_client_that_waits_to_continue_is_told_to)
     run(expects_to_continue, echo);
 }
 
+/* ---- what is settled by the head ---- */
+
+static bool knows_everybody_but_x(struct task *t, struct http_request *r, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(r->body.len, 0);
+    r->context = &seen;
+    if (!str_starts(r->head.target, STR("/x")))
+        return true;
+    CHECK_OK(http_reply(t, r, 401, STR(""), STR("no")));
+    return false;
+}
+
+static void is_not_known(struct task *t, void *arg)
+{
+    (void)arg;
+    struct stream s;
+    raw_open(t, &w, &s);
+    raw_put(t, &s, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+    CHECK_ERR(raw_get(t, &s, &answer), ERR_TIMEOUT); /* before its body came */
+    CHECK_STR(buf_str(&answer), "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
+    raw_put(t, &s, "okPOST /y HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok");
+    CHECK_ERR(raw_get(t, &s, &answer), ERR_TIMEOUT);
+    CHECK_STR(buf_str(&answer), SAYS("12", "POST /y [ok]"));
+    stream_close(&s);
+    static const char *const ends_far[] = { "Content-Length: 20000000", "Transfer-Encoding: chunked" };
+    for (size_t i = 0; i < HZ_LEN(ends_far); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "POST /x HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n", ends_far[i]);
+        CHECK_ERR(raw_ask(t, &w, text, &answer), ERR_CLOSED);
+        CHECK(str_starts(buf_str(&answer), STR("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n")));
+    }
+    CHECK_EQ(seen.requests, 1);
+}
+
+TEST(who_is_not_admitted_is_answered_before_the_body)
+{
+    run_with(is_not_known, echo, (struct http_server_options) { .admit = knows_everybody_but_x });
+}
+
 /* ---- refusals ---- */
 
 static void check_refusal(struct task *t, const char *request, const char *status, const char *why)
@@ -415,6 +455,47 @@ static void dawdles(struct task *t, void *arg)
 TEST(slow_and_silent_clients_are_let_go)
 {
     run(dawdles, echo);
+}
+
+static void bring_bodies(struct task *t, void *arg)
+{
+    (void)arg;
+    enum { HALF = 60000 };
+    char *half = mem_zalloc(HALF + 1);
+    memset(half, 'x', HALF);
+    struct stream first, second;
+    raw_open(t, &w, &first);
+    raw_put(t, &first, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 120000\r\n\r\n");
+    raw_put(t, &first, half);
+    some_turns(t);
+    static const char *const framings[] = { "Content-Length: 120000\r\n\r\n",
+                                            "Transfer-Encoding: chunked\r\n\r\n1D4C0\r\n" };
+    for (size_t i = 0; i < HZ_LEN(framings); i++) {
+        raw_open(t, &w, &second);
+        raw_put(t, &second, "POST / HTTP/1.1\r\nHost: a\r\n");
+        raw_put(t, &second, framings[i]);
+        raw_put(t, &second, half);
+        CHECK_ERR(raw_get(t, &second, &answer), ERR_CLOSED);
+        CHECK(str_starts(buf_str(&answer), STR("HTTP/1.1 503 Service Unavailable\r\n")));
+        CHECK(str_find(buf_str(&answer), STR("\r\nRetry-After: 1\r\n")) != SIZE_MAX);
+        stream_close(&second);
+    }
+    /* Who was there first is served; then there is room again. */
+    raw_put(t, &first, half);
+    CHECK_ERR(raw_get(t, &first, &answer), ERR_TIMEOUT);
+    CHECK(str_starts(buf_str(&answer), STR("HTTP/1.1 200 OK\r\n")));
+    raw_put(t, &first, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 120000\r\n\r\n");
+    raw_put(t, &first, half);
+    raw_put(t, &first, half);
+    CHECK_ERR(raw_get(t, &first, &answer), ERR_TIMEOUT);
+    CHECK(str_starts(buf_str(&answer), STR("HTTP/1.1 200 OK\r\n")));
+    stream_close(&first);
+    mem_free(half);
+}
+
+TEST(bodies_that_do_not_fit_beside_the_others_are_refused)
+{
+    run_with(bring_bodies, echo, (struct http_server_options) { .max_bodies_bytes = 150000 });
 }
 
 /* ---- clients that leave ---- */
@@ -657,7 +738,7 @@ TEST(new_limits_hold_for_open_connections_too)
     run(meets_new_limits, echo);
 }
 
-RUN_TESTS(T(an_idle_connection_is_kept_and_holds_no_task),
+RUN_TESTS(T(bodies_that_do_not_fit_beside_the_others_are_refused), T(who_is_not_admitted_is_answered_before_the_body), T(an_idle_connection_is_kept_and_holds_no_task),
           T(pipelined_requests_are_answered_in_order), T(a_client_that_wants_a_close_gets_it),
           T(a_request_may_be_split_at_every_byte), T(a_request_may_come_byte_by_byte),
           T(large_bodies_arrive_whole), T(a_client_that_waits_to_continue_is_told_to),

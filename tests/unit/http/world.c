@@ -25,6 +25,8 @@ void world_open(struct world *w, http_handler_fn *handler, void *arg,
     };
     if (options) {
         o.peers = options->peers;
+        o.admit = options->admit;
+        o.max_bodies_bytes = options->max_bodies_bytes;
         o.tls = options->tls;
         o.shed_delay_ms = options->shed_delay_ms;
         o.is_vital = options->is_vital;

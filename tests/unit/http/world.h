@@ -30,7 +30,7 @@ struct world {
 /* Answers in the server's own words since world_open. */
 extern int world_refusals;
 
-/* options may be NULL; peers, tls, max_body_bytes and what concerns shedding are taken from it. */
+/* options may be NULL; admit, peers, max_bodies_bytes, tls, max_body_bytes and what concerns shedding are taken from it. */
 void world_open(struct world *w, http_handler_fn *handler, void *arg,
                 const struct http_server_options *options);
 void world_close(struct world *w);
