@@ -2,8 +2,8 @@
 
 build_packages="build-essential meson ninja-build pkg-config python3 ca-certificates
     libssl-dev libc-ares-dev libjansson-dev libyaml-dev libsqlite3-dev libpq-dev libboost-context-dev"
-# clang also for libFuzzer (tests/fuzz/run); gcov, for ./test coverage, comes with build-essential's gcc.
-test_packages="$build_packages clang clang-format libcmocka-dev python3-venv openssl curl postgresql
+# clang with its runtime also for libFuzzer (tests/fuzz/run); gcov, for ./test coverage, comes with build-essential's gcc.
+test_packages="$build_packages clang libclang-rt-14-dev clang-format libcmocka-dev python3-venv openssl curl postgresql
     nginx-light haproxy"
 
 say() { printf '%s\n' "$*" >&2; }

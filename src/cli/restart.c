@@ -161,7 +161,7 @@ static void retire(struct task *t, void *arg)
     struct server *s = arg;
     const struct restart *r = &s->restart;
     task_set_stage(t, "waiting for the last connection");
-    while (r->is_retiring && (server_connections(s) > 0 || ledger_has_predecessor(s->ledger))) {
+    while (r->is_retiring && server_is_needed(s)) {
         if (task_sleep(t, POLL_MS) != OK)
             return;
     }

@@ -210,6 +210,11 @@ size_t server_connections(const struct server *s)
     return sum;
 }
 
+bool server_is_needed(const struct server *s)
+{
+    return server_connections(s) > 0 || ledger_has_predecessor(s->ledger);
+}
+
 static void stop_gently(struct task *t, void *arg)
 {
     struct server *s = arg;
@@ -218,8 +223,7 @@ static void stop_gently(struct task *t, void *arg)
     restart_stop(s);
     server_tell(s, http_server_drain);
     int64_t began_ns = loop_now_ns(task_loop(t));
-    while ((server_connections(s) > 0 || ledger_has_predecessor(s->ledger)) &&
-           loop_now_ns(task_loop(t)) < began_ns + s->stop_ms * NS_PER_MS) {
+    while (server_is_needed(s) && loop_now_ns(task_loop(t)) < began_ns + s->stop_ms * NS_PER_MS) {
         if (task_sleep(t, POLL_MS) != OK)
             break;
     }

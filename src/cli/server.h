@@ -71,6 +71,8 @@ void server_http_options(struct server *s, size_t loop, struct http_server_optio
 void server_tell(struct server *s, void (*fn)(struct http_server *));
 /* All of them, also those on their way while an order is. */
 size_t server_connections(const struct server *s);
+/* Somebody is connected, or the process before us still sends rows. */
+bool server_is_needed(const struct server *s);
 void server_stop_loops(struct server *s);
 
 #endif
