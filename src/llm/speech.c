@@ -41,16 +41,52 @@ static void bound_kept(struct speech *sp, bool is_text)
         buf_fini(&sp->kept);
 }
 
+static void append_decoded(struct buf *out, struct str contents)
+{
+    if (contents.len)
+        out->len += json_decode(contents, buf_reserve(out, contents.len));
+}
+
+/* False for halves of characters that do not fit together. */
+static bool keep_text(struct speech *sp, struct str value)
+{
+    struct json_halves halves = json_find_halves(value);
+    struct str text = str_make(value.at + 1, value.len - 2);
+    if (halves.has_within || halves.has_first != sp->is_torn)
+        return false;
+    if (sp->is_torn) {
+        char pair[2 * JSON_ESCAPE_LEN];
+        memcpy(pair, sp->half, JSON_ESCAPE_LEN);
+        memcpy(pair + JSON_ESCAPE_LEN, text.at, JSON_ESCAPE_LEN);
+        append_decoded(&sp->kept, str_make(pair, sizeof(pair)));
+        text = str_skip(text, JSON_ESCAPE_LEN);
+    }
+    sp->is_torn = halves.has_last;
+    if (sp->is_torn) {
+        text.len -= JSON_ESCAPE_LEN;
+        memcpy(sp->half, text.at + text.len, JSON_ESCAPE_LEN);
+    }
+    append_decoded(&sp->kept, text);
+    return true;
+}
+
 void speech_say(struct speech *sp, struct str value)
 {
     count(sp, value);
     if (!sp->keeps_text || sp->has_more || !is_filled(value))
         return;
-    bool is_text = json_str_append(value, &sp->kept);
-    bound_kept(sp, is_text);
+    bound_kept(sp, keep_text(sp, value));
 }
 
 /* ---- content ---- */
+
+/* Into the scratch. Whoever goes on with the text would not know of a character that came in halves. */
+static bool append_text(struct speech *sp, struct str value, struct buf *out)
+{
+    struct json_halves halves = json_find_halves(value);
+    sp->has_more |= halves.has_first || halves.has_last || halves.has_within;
+    return json_str_append(value, out);
+}
 
 /* What the scratch holds. */
 static void keep_answer(struct speech *sp)
@@ -103,7 +139,7 @@ static void rewrite_text(struct speech *sp, struct voice *v, struct splice_objec
     if (json_is_null(o->value) && !is_last)
         return;
     clear_scratch(sp);
-    if (json_str_append(o->value, &sp->text))
+    if (append_text(sp, o->value, &sp->text))
         token_count_add_json(&sp->tokens, o->value);
     think_feed(&v->think, buf_str(&sp->text), &sp->reasoning, &sp->answer);
     if (is_last)
@@ -122,7 +158,7 @@ static bool read_part(struct speech *sp, struct str part, struct buf *out)
         return false;
     struct str text = json_get(part, "text");
     token_count_add_json(&sp->tokens, text);
-    return json_str_append(text, out);
+    return append_text(sp, text, out);
 }
 
 static bool read_thinking(struct speech *sp, struct str part)

@@ -35,6 +35,9 @@ struct speech {
     bool keeps_text;
     bool has_more;   /* than text alone, or than is kept of it */
     struct buf kept; /* the text of all */
+    /* It ends within a character: the client has the first half of its surrogate pair. */
+    bool is_torn;
+    char half[JSON_ESCAPE_LEN];
     /* Scratch. */
     struct buf text;
     struct buf reasoning;

@@ -380,7 +380,8 @@ bool llm_stream_said(const struct llm_stream *s, struct llm_said *out)
         .model = s->model,
         .created_s = s->created_s,
     };
-    return out->text.len && !s->speech.has_more && s->voices_len == 1 && !s->voices[0].is_finished;
+    return out->text.len && !s->speech.has_more && !s->speech.is_torn && s->voices_len == 1 &&
+           !s->voices[0].is_finished;
 }
 
 const struct llm_error *llm_stream_error(const struct llm_stream *s)

@@ -45,8 +45,9 @@ bool llm_stream_is_complete(const struct llm_stream *s);
  * lives as long as the stream. */
 void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out);
 /* Can another stream go on where this one ended? Not if it finished or said nothing, nor if there
- * was more than text (reasoning, tool calls, several choices), nor beyond 256 KiB. The text is what
- * this stream alone said; all but usage is set, and lives as long as the stream. */
+ * was more than text (reasoning, tool calls, several choices), nor beyond 256 KiB, nor between the
+ * halves of a character, of which the client has the first. The text is what this stream alone
+ * said; all but usage is set, and lives as long as the stream. */
 bool llm_stream_said(const struct llm_stream *s, struct llm_said *out);
 const struct llm_error *llm_stream_error(const struct llm_stream *s);
 

@@ -2,7 +2,7 @@
 
 #include "wire/scan.h"
 
-enum { NO_CODE_POINT = 0x110000, REPLACEMENT = 0xFFFD, UTF8_MAX = 4 };
+enum { NO_CODE_POINT = 0x110000, REPLACEMENT = 0xFFFD, UTF8_MAX = 4, ESCAPE_LEN = JSON_ESCAPE_LEN };
 
 enum json_kind json_kind(struct str value)
 {
@@ -204,6 +204,16 @@ static unsigned escaped_unit(struct str s)
     return code;
 }
 
+static bool is_high(unsigned unit)
+{
+    return unit >= 0xD800 && unit < 0xDC00;
+}
+
+static bool is_low(unsigned unit)
+{
+    return unit >= 0xDC00 && unit < 0xE000;
+}
+
 static const char plain_escapes[256] = {
     ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
@@ -220,14 +230,14 @@ static size_t decode_escape(struct str *s, char out[UTF8_MAX])
         return c ? 1 : 0;
     }
     *s = str_skip(*s, 6);
-    if (code >= 0xD800 && code < 0xDC00) {
+    if (is_high(code)) {
         unsigned low = escaped_unit(*s);
-        if (low >= 0xDC00 && low < 0xE000) {
+        if (is_low(low)) {
             *s = str_skip(*s, 6);
             return utf8_write(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), out);
         }
     }
-    return utf8_write(code >= 0xD800 && code < 0xE000 ? REPLACEMENT : code, out);
+    return utf8_write(is_high(code) || is_low(code) ? REPLACEMENT : code, out);
 }
 
 size_t json_decode(struct str s, char *out)
@@ -265,6 +275,26 @@ bool json_str_append(struct str value, struct buf *out)
     if (text.len)
         out->len += json_decode(text, buf_reserve(out, text.len));
     return true;
+}
+
+struct json_halves json_find_halves(struct str value)
+{
+    struct json_halves found = { 0 };
+    struct str text = contents(value), rest = text;
+    while (rest.len) {
+        rest = str_skip(rest, str_find_char(rest, '\\'));
+        unsigned unit = escaped_unit(rest);
+        bool is_pair = is_high(unit) && is_low(escaped_unit(str_skip(rest, ESCAPE_LEN)));
+        if (is_low(unit) && rest.at == text.at)
+            found.has_first = true;
+        else if (is_high(unit) && rest.len == ESCAPE_LEN)
+            found.has_last = true;
+        else if (!is_pair && (is_low(unit) || is_high(unit)))
+            found.has_within = true;
+        size_t escape_len = unit == NO_CODE_POINT ? 2 : is_pair ? 2 * ESCAPE_LEN : ESCAPE_LEN;
+        rest = str_skip(rest, escape_len);
+    }
+    return found;
 }
 
 static bool is_same_escaped(struct str raw, struct str name)

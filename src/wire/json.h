@@ -63,6 +63,15 @@ bool json_to_i64(struct str value, int64_t *out);
 struct str json_to_str(struct arena *a, struct str value);
 /* Appends the decoded contents of a string; false when it is none. */
 bool json_str_append(struct str value, struct buf *out);
+/* Halves of surrogate pairs without their other half. At its ends that may stand in the string
+ * before or after, when a text came in pieces; elsewhere it stands nowhere. */
+enum { JSON_ESCAPE_LEN = 6 }; /* "\uXXXX" */
+struct json_halves {
+    bool has_first;  /* the string begins with a second half, "\uDC00" to "\uDFFF" */
+    bool has_last;   /* it ends with a first half, "\uD800" to "\uDBFF" */
+    bool has_within;
+};
+struct json_halves json_find_halves(struct str value);
 /* Decodes what stands between the quotes of a string into `out`, which has room for as many bytes;
  * returns how many were written. */
 size_t json_decode(struct str contents, char *out);

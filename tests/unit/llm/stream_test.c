@@ -468,6 +468,44 @@ TEST(kept_text_is_bounded)
     close_stream(c);
 }
 
+TEST(characters_in_halves_are_joined_and_a_torn_one_is_not_gone_on_with)
+{
+    static const struct {
+        const char *deltas[3];
+        const char *text; /* NULL: nobody can go on */
+    } cases[] = {
+        { { "x\\ud83d", "\\ude00y" }, "x\xF0\x9F\x98\x80y" },
+        { { "\\uD83D", "", "\\uDE00" }, "\xF0\x9F\x98\x80" },
+        { { "a\\ud83d", "\\ude00\\ud83d", "\\ude01" }, "a\xF0\x9F\x98\x80\xF0\x9F\x98\x81" },
+        { { "x\\\\ud83d", "y" }, "x\\ud83dy" }, /* a backslash, and letters */
+        { { "x\\ud83d\\ude00" }, "x\xF0\x9F\x98\x80" },
+        { { "x\\ud83d" }, NULL },
+        { { "x", "\\ud83d", "y" }, NULL },
+        { { "x\\ud83dy", "z" }, NULL },
+        { { "x", "\\ude00", "y" }, NULL },
+        { { "x\\ud83d", "\\ud83d", "\\ude00" }, NULL },
+    };
+    for (size_t i = 0; i < HZ_LEN(cases); i++) {
+        struct case_stream *c = open_keeping(REASONING_NONE);
+        for (size_t k = 0; k < HZ_LEN(cases[i].deltas) && cases[i].deltas[k]; k++) {
+            char event[512];
+            int len = snprintf(event, sizeof(event), LINE(CHUNK("{\"content\":\"%s\"}", "null")), cases[i].deltas[k]);
+            struct str data = str_skip(str_make(event, (size_t)len - 2), strlen("data: "));
+            buf_clear(&c->f.out);
+            llm_stream_event(c->stream, data, &c->f.out);
+            CHECK_STR(buf_str(&c->f.out), event);
+        }
+        CHECK_EQ(said_is(c, cases[i].text), cases[i].text != NULL);
+        close_stream(c);
+    }
+    struct case_stream *c = open_keeping(REASONING_THINK_TAG);
+    buf_clear(&c->f.out);
+    llm_stream_event(c->stream, STR(CHUNK("{\"content\":\"plain text, so far\"}", "null")), &c->f.out);
+    llm_stream_event(c->stream, STR(CHUNK("{\"content\":\"x\\ud83d\"}", "null")), &c->f.out);
+    CHECK(!said_is(c, NULL));
+    close_stream(c);
+}
+
 TEST(a_stream_that_goes_on_looks_like_the_same_one)
 {
     const struct llm_said after = { .text = STR("One "), .id = STR("first"), .model = STR("other"), .created_s = 17,
@@ -498,6 +536,7 @@ TEST(a_stream_that_goes_on_looks_like_the_same_one)
 }
 
 RUN_TESTS(T(text_is_kept_as_the_client_has_it), T(more_than_text_is_not_gone_on_with), T(kept_text_is_bounded),
+          T(characters_in_halves_are_joined_and_a_torn_one_is_not_gone_on_with),
           T(a_stream_that_goes_on_looks_like_the_same_one),
           T(chunks_in_order_are_copied_byte_for_byte),
           T(a_chunk_that_only_resembles_the_former_one_is_read_in_full),
