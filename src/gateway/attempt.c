@@ -268,8 +268,9 @@ static void note_breaker(struct attempt *a, enum outcome outcome)
 {
     const struct setup *setup = a->call->setup;
     enum breaker_state before;
-    enum breaker_state after = breaker_note(&a->state->breaker, &setup->breaker_options,
-                                            rule_of(setup, a->deployment, outcome)->health,
+    enum health health =
+        a->lacks_end ? HEALTH_NEUTRAL : rule_of(setup, a->deployment, outcome)->health;
+    enum breaker_state after = breaker_note(&a->state->breaker, &setup->breaker_options, health,
                                             loop_now_ns(a->call->gateway->loop), &before);
     if (outcome == OUTCOME_ANSWER)
         retry_budget_earn(&setup->retries[a->deployment->provider->index], setup->config->retry.budget);

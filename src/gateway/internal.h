@@ -110,6 +110,7 @@ struct attempt {
     struct llm_answer answer;
     bool was_sent;             /* the provider may have seen the request */
     bool has_begun;            /* part of an answer came: billed, even if it is of no use */
+    bool lacks_end;            /* a stream's answer was complete when the stream broke or fell silent */
 };
 
 /* Runs one attempt to its end and appends its row to the call. */

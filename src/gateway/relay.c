@@ -9,13 +9,31 @@ struct relay {
     struct sse_reader reader;
     struct buf out; /* for the client, not sent yet */
     bool has_content; /* the answer is committed to this provider */
+    bool is_complete; /* every choice has its finish_reason: only usage and [DONE] may follow */
     bool is_done;     /* [DONE], or all choices finished at the end */
     enum outcome outcome;
 };
 
-/* Nothing of a failed stream is a clean end: after content the client is told in the stream. */
+/* The client has the whole answer, so it gets a clean end whatever became of the rest. The provider
+ * did its work, too: for its breaker this is neither a failure nor a success. */
+static void end_without_rest(struct relay *r)
+{
+    struct attempt *a = r->attempt;
+    a->lacks_end = true;
+    r->is_done = true;
+    log_warn(&a->call->log, "stream_end_missing", LOG_INT("attempt", a->number),
+             LOG_STR("provider", a->deployment->provider->name),
+             LOG_STR("deployment", a->deployment->name), LOG_TEXT("reason", a->detail));
+}
+
+/* Nothing of a failed stream is a clean end, unless its answer was complete: after content the
+ * client is told in the stream. */
 static void fail_relay(struct relay *r, enum outcome outcome)
 {
+    if (r->is_complete && r->attempt->err != ERR_CLIENT_GONE) {
+        end_without_rest(r);
+        return;
+    }
     r->outcome = r->has_content && outcome != OUTCOME_STOPPED ? OUTCOME_BROKEN : outcome;
     r->is_done = true;
 }
@@ -55,6 +73,7 @@ static void take_event(struct relay *r, struct str data)
     case LLM_EVENT_CONTENT:
         if (!r->has_content)
             begin_content(r);
+        r->is_complete = llm_stream_is_complete(r->stream);
         break;
     case LLM_EVENT_DONE:
         r->is_done = true;
@@ -99,7 +118,7 @@ static void take_end(struct relay *r)
     if (r->is_done)
         return;
     r->is_done = true;
-    if (!llm_stream_is_complete(r->stream))
+    if (!r->is_complete)
         fail_relay(r, attempt_fail(r->attempt, OUTCOME_UNREADABLE, ERR_UPSTREAM_BROKEN,
                                    "the stream ended before the answer was complete"));
 }
@@ -155,7 +174,7 @@ static void relay_run(struct task *t, struct relay *r)
         err = pass_on(t, r);
         if (err) {
             enum err why = task_stop_reason(t) ? task_stop_reason(t) : ERR_CLIENT_GONE;
-            fail_relay(r, attempt_fail(a, OUTCOME_STOPPED, why, "the client left"));
+            r->outcome = attempt_fail(a, OUTCOME_STOPPED, why, "the client left");
             return;
         }
     }
@@ -182,7 +201,8 @@ enum outcome relay_stream(struct task *t, struct attempt *a)
     if (r.outcome == OUTCOME_BROKEN)
         resume_note(a->call, r.stream);
     if (r.outcome == OUTCOME_ANSWER) {
-        read_to_the_end(t, a);
+        if (!a->lacks_end)
+            read_to_the_end(t, a);
         /* What belongs behind the last event stays with the call until its rows are durable. */
         buf_clear(&a->call->answer);
         buf_add(&a->call->answer, buf_str(&r.out));

@@ -357,7 +357,7 @@ bool llm_stream_is_complete(const struct llm_stream *s)
         seen += s->voices[i].is_seen ? 1 : 0;
         finished += s->voices[i].is_finished ? 1 : 0;
     }
-    return seen > 0 && seen == finished;
+    return seen > 0 && seen == finished && (int64_t)finished >= s->request->n;
 }
 
 void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out)

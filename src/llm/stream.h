@@ -39,7 +39,7 @@ enum llm_stream_kind llm_stream_event(struct llm_stream *s, struct str data, str
 /* Held-back text (half a think tag), a finish_reason where [DONE] came without one, and the usage
  * chunk if the client asked for it. Not after a broken stream. */
 void llm_stream_finish(struct llm_stream *s, struct buf *out);
-/* Did every choice get its finish_reason? Else a missing [DONE] is a cut. */
+/* Did every choice that was asked for get its finish_reason? Else a missing [DONE] is a cut. */
 bool llm_stream_is_complete(const struct llm_stream *s);
 /* What is known so far, at any moment; output_estimate counts all text that was received. The text
  * lives as long as the stream. */

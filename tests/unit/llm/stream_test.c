@@ -227,6 +227,19 @@ TEST(choices_interleave_each_with_its_own_state)
     close_stream(c);
 }
 
+TEST(a_stream_is_complete_when_all_choices_that_were_asked_for_are_finished)
+{
+    struct case_stream *c = open_stream(DIALECT_OPENAI, REASONING_NONE, false);
+    c->f.request.n = 2;
+    PASSES(c, LLM_EVENT_CONTENT, CHOICE("0", "{\"content\":\"a\"}", "\"stop\""));
+    CHECK(!llm_stream_is_complete(c->stream));
+    PASSES(c, LLM_EVENT_CONTENT, CHOICE("1", "{\"content\":\"b\"}", "null"));
+    CHECK(!llm_stream_is_complete(c->stream));
+    PASSES(c, LLM_EVENT_CONTENT, CHOICE("1", "{}", "\"stop\""));
+    CHECK(llm_stream_is_complete(c->stream));
+    close_stream(c);
+}
+
 /* What a client that joins deltas ends up with, for think tags cut at every place. */
 static void add_delta(struct case_stream *c, const char *name, struct buf *joined)
 {
@@ -549,6 +562,7 @@ RUN_TESTS(T(text_is_kept_as_the_client_has_it), T(more_than_text_is_not_gone_on_
           T(a_filtered_answer_is_seen_as_such), T(repeated_roles_are_dropped),
           T(tool_calls_get_index_and_string_arguments),
           T(choices_interleave_each_with_its_own_state),
+          T(a_stream_is_complete_when_all_choices_that_were_asked_for_are_finished),
           T(think_tags_come_apart_wherever_a_chunk_ends), T(half_a_tag_comes_out_with_the_finish),
           T(a_stream_that_ends_without_a_finish_is_ended_only_after_done),
           T(missing_envelopes_are_filled), T(simulated_answers_say_so_in_every_chunk),
