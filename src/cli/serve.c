@@ -86,6 +86,8 @@ static void greet(const struct server *s)
 int cli_serve(int argc, char **argv)
 {
     struct cli_args args;
+    /* First of all: a SIGHUP or SIGUSR2 that comes now would end us, but waits until we serve. */
+    server_block_signals();
     enum cli_verdict verdict = cli_parse(&serve_command, argc, argv, &args);
     if (verdict != CLI_GO_ON)
         return cli_exit_code(verdict);
@@ -97,7 +99,6 @@ int cli_serve(int argc, char **argv)
     if (!s->config)
         goto out;
     server_set_log_level(s->config);
-    server_block_signals();
     struct fail fail = { 0 };
     enum err err = server_open(s, &fail);
     if (err) {

@@ -273,7 +273,7 @@ static enum err watch_signals(struct server *s)
     return s->signals.fd < 0 ? ERR_IO : loop_watch(s->loops[0], &s->signals);
 }
 
-/* Before any thread exists: signals reach only the descriptor above. */
+/* Before any thread exists, and before anything that takes time: signals reach only the descriptor above. */
 void server_block_signals(void)
 {
     sigset_t set;

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -196,7 +197,29 @@ TEST(config_check_prints_every_error_and_ends_with_one)
     shell_fini(&sh);
 }
 
+static bool is_blocked(int number)
+{
+    sigset_t set;
+    CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &set), 0);
+    return sigismember(&set, number) == 1;
+}
+
+TEST(serve_keeps_signals_waiting_before_it_reads_its_configuration)
+{
+    struct shell sh;
+    sigset_t before;
+    shell_init(&sh);
+    CHECK_EQ(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
+    CHECK(!is_blocked(SIGHUP) && !is_blocked(SIGUSR2));
+    run(&sh, cli_serve, "--config /nonexistent/huntaze.yaml");
+    CHECK_EQ(sh.code, 1);
+    CHECK(is_blocked(SIGHUP) && is_blocked(SIGUSR2) && is_blocked(SIGTERM));
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    shell_fini(&sh);
+}
+
 RUN_TESTS(T(quiet_prints_the_key_and_nothing_else), T(keys_are_listed_and_revoked_by_id_or_whole),
           T(a_wrong_command_line_says_what_is_allowed),
           T(a_store_that_cannot_be_opened_is_an_error_in_words),
-          T(config_check_prints_every_error_and_ends_with_one))
+          T(config_check_prints_every_error_and_ends_with_one),
+          T(serve_keeps_signals_waiting_before_it_reads_its_configuration))
