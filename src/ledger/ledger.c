@@ -68,6 +68,8 @@ static enum err recover(struct ledger *l, const struct ledger_options *options, 
 {
     struct slots_found found = { 0 };
     enum err err = spool_init(&l->spool, options->spool_path, fail);
+    if (!err && options->spools_when_down)
+        err = spool_check_place(&l->spool, fail);
     if (!err && options->slots_path.len && options->slots_count)
         err = slots_open(options->slots_path, options->slots_count, l->names, &l->slots, &found,
                          fail);

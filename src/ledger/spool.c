@@ -1,5 +1,6 @@
 #include "ledger/spool.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -19,7 +20,7 @@ static enum err open_file(struct spool *s, struct fail *fail)
 {
     struct buf url = { 0 };
     buf_addf(&url, "sqlite:%s", s->path);
-    struct store_options options = { .url = buf_str(&url) };
+    struct store_options options = { .url = buf_str(&url), .option = "ledger.spool" };
     enum err err = store_open(&options, &s->store, fail);
     buf_fini(&url);
     return err;
@@ -39,6 +40,24 @@ enum err spool_init(struct spool *s, struct str path, struct fail *fail)
         err = store_run(s->store, SQL_SPOOL_COUNT, NULL, 0, keep_number, &rows);
     series_add(s->waiting, rows - series_value(s->waiting));
     return err;
+}
+
+enum err spool_check_place(const struct spool *s, struct fail *fail)
+{
+    char why[128];
+    if (!s->path)
+        return OK;
+    const char *slash = strrchr(s->path, '/');
+    char *directory = slash ? str_dup(str_make(s->path, (size_t)(slash - s->path) + 1)) : mem_strdup(".");
+    bool is_fit = store_make_directories(s->path) && access(directory, W_OK | X_OK) == 0;
+    int number = errno;
+    mem_free(directory);
+    if (is_fit)
+        return OK;
+    return fail_set(fail, ERR_STORE,
+                    "rows could not be kept in %s while the database is away: %s; choose another "
+                    "place with ledger.spool, or set ledger.on_store_down to refuse",
+                    s->path, strerror_r(number, why, sizeof(why)));
 }
 
 void spool_fini(struct spool *s)

@@ -11,6 +11,8 @@ struct spool {
 };
 /* Opens the file only if it is there. */
 enum err spool_init(struct spool *s, struct str path, struct fail *fail) HZ_MUST_USE;
+/* Can the file be made when it is needed? It is not made now. */
+enum err spool_check_place(const struct spool *s, struct fail *fail) HZ_MUST_USE;
 void spool_fini(struct spool *s);
 /* All hand-overs of the list, durable when it returns OK. */
 enum err spool_add(struct spool *s, struct names *names, struct record *list) HZ_MUST_USE;

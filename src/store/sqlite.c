@@ -10,6 +10,7 @@ enum { BUSY_MS = 10000, WAL_TRIES = 100, WAL_TRY_NS = 20 * 1000 * 1000 };
 struct sqlite_store {
     struct store base;
     sqlite3 *db;
+    const char *option; /* that chose its file */
     sqlite3_stmt *statements[STATEMENTS];
     struct value columns[STORE_COLUMNS_MAX];
 };
@@ -69,8 +70,8 @@ static enum err prepare_writing(struct sqlite_store *q, const char *path, struct
     if (sqlite3_db_readonly(q->db, "main") == 1)
         return fail_set(fail, ERR_STORE,
                         "the store %s is not writable: change its owner or mode, or choose another "
-                        "place with store.url",
-                        path);
+                        "place with %s",
+                        path, q->option);
     /* FULL: with NORMAL a power cut takes commits that were answered already. */
     enum err err = turn_on_wal(q);
     if (!err)
@@ -86,7 +87,7 @@ static enum err open_file(struct sqlite_store *q, const struct store_options *op
                           const char *path, struct fail *fail)
 {
     int flags = options->is_read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-    enum err err = options->is_read_only ? OK : sqlite_file_make(path, fail);
+    enum err err = options->is_read_only ? OK : sqlite_file_make(path, q->option, fail);
     if (err)
         return err;
     if (sqlite3_open_v2(path, &q->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) !=
@@ -95,7 +96,7 @@ static enum err open_file(struct sqlite_store *q, const struct store_options *op
                         q->db ? sqlite3_errmsg(q->db) : "out of memory");
     sqlite3_busy_timeout(q->db, BUSY_MS);
     keep_log(q, true);
-    err = sqlite_file_is_ours(q->db, path, fail);
+    err = sqlite_file_is_ours(q->db, path, q->option, fail);
     if (!err && !options->no_migrate)
         err = sqlite_file_check(q->db, path, fail);
     if (!err && !options->is_read_only)
@@ -108,6 +109,7 @@ static enum err open_file(struct sqlite_store *q, const struct store_options *op
 static enum err sqlite_open(struct store *s, const struct store_options *options, struct fail *fail)
 {
     char *path = str_dup(store_sqlite_path(options->url));
+    sqlite_of(s)->option = options->option ? options->option : "store.url";
     enum err err = open_file(sqlite_of(s), options, path, fail);
     mem_free(path);
     return err;

@@ -28,7 +28,7 @@ bool store_make_directories(const char *path)
     return is_made;
 }
 
-enum err sqlite_file_make(const char *path, struct fail *fail)
+enum err sqlite_file_make(const char *path, const char *option, struct fail *fail)
 {
     char why[128];
     struct stat st;
@@ -44,9 +44,9 @@ enum err sqlite_file_make(const char *path, struct fail *fail)
         fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST)
         return fail_set(fail, ERR_STORE,
-                        "the store %s cannot be made: %s; choose another place with store.url or "
-                        "make the directory writable",
-                        path, reason(errno, why, sizeof(why)));
+                        "the store %s cannot be made: %s; choose another place with %s or make "
+                        "the directory writable",
+                        path, reason(errno, why, sizeof(why)), option);
     if (fd >= 0)
         close(fd);
     return OK;
@@ -91,7 +91,8 @@ static enum err refuse_damaged(const char *path, const char *detail, struct fail
         path, detail);
 }
 
-enum err sqlite_file_is_ours(sqlite3 *db, const char *path, struct fail *fail)
+enum err sqlite_file_is_ours(sqlite3 *db, const char *path, const char *option,
+                             struct fail *fail)
 {
     int64_t id = 0, tables = 0;
     int rc = read_number(db, "PRAGMA application_id", &id);
@@ -100,9 +101,8 @@ enum err sqlite_file_is_ours(sqlite3 *db, const char *path, struct fail *fail)
     if ((rc & 0xff) == SQLITE_NOTADB)
         return fail_set(
             fail, ERR_STORE,
-            "%s is not a SQLite database: choose another file with store.url, or move this "
-            "one away",
-            path);
+            "%s is not a SQLite database: choose another file with %s, or move this one away", path,
+            option);
     if ((rc & 0xff) == SQLITE_CORRUPT)
         return refuse_damaged(path, sqlite3_errmsg(db), fail);
     if (rc != SQLITE_OK)
@@ -111,8 +111,8 @@ enum err sqlite_file_is_ours(sqlite3 *db, const char *path, struct fail *fail)
     if (id == SQLITE_APPLICATION_ID || (id == 0 && tables == 0))
         return OK;
     return fail_set(fail, ERR_STORE,
-                    "%s is the database of another program: choose another file with store.url",
-                    path);
+                    "%s is the database of another program: choose another file with %s", path,
+                    option);
 }
 
 static int is_late(void *arg)

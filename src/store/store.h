@@ -18,9 +18,11 @@ struct store;
 /* url: "sqlite:PATH" (created if missing, its directory too) or "postgresql://...". Applies pending
  * migrations under a lock unless `is_read_only`. A damaged or foreign database is refused; how long
  * SQLite's check may take is bounded, and `no_migrate` leaves it out (further connections of a
- * process that has opened the database already). */
+ * process that has opened the database already). `option` is what chose the URL, for people; NULL:
+ * store.url. */
 struct store_options {
     struct str url;
+    const char *option;
     bool is_read_only;
     bool no_migrate;
 };

@@ -236,11 +236,12 @@ TEST(a_spool_that_cannot_be_written_acknowledges_nothing)
 {
     struct settled s = { 100, 2, ERR_STORE };
     struct ledger_options options = options_of_test();
-    CHECK_EQ(fclose(fopen(db_path("file"), "w")), 0);
     char path[160];
     snprintf(path, sizeof(path), "%s/spool.db", db_path("file"));
     options.spool_path = str_of(path);
     open_with(&options);
+    CHECK_EQ(rmdir(db_path("file")), 0);
+    CHECK_EQ(fclose(fopen(db_path("file"), "w")), 0);
     take_database_away();
     run_task(settle_range, &s);
     bring_database_back();
@@ -248,6 +249,37 @@ TEST(a_spool_that_cannot_be_written_acknowledges_nothing)
     drop_loop();
     CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 2);
     check_sound();
+}
+
+static void check_not_opened(const struct ledger_options *options, const char *advice)
+{
+    struct fail fail = { 0 };
+    CHECK_ERR(ledger_open(options, &ledger, &fail), ERR_STORE);
+    CHECK(strstr(fail.text, advice));
+    CHECK(!strstr(fail.text, "store.url"));
+    ledger = NULL;
+}
+
+TEST(a_spool_that_is_damaged_or_has_no_place_is_told_at_the_start)
+{
+    struct ledger_options options = options_of_test();
+    FILE *f = fopen(db_path("spool.db"), "w");
+    for (int i = 0; i < 1000; i++)
+        fputs("this is some text file ", f);
+    CHECK_EQ(fclose(f), 0);
+    options.spool_path = str_of(db_path("spool.db"));
+    check_not_opened(&options, "choose another file with ledger.spool");
+    CHECK_EQ(unlink(db_path("spool.db")), 0);
+
+    char path[160];
+    CHECK_EQ(fclose(fopen(db_path("file"), "w")), 0);
+    snprintf(path, sizeof(path), "%s/spool.db", db_path("file"));
+    options.spool_path = str_of(path);
+    check_not_opened(&options, "choose another place with ledger.spool");
+    options.spools_when_down = false; /* then it is not needed */
+    open_with(&options);
+    close_ledger();
+    drop_loop();
 }
 
 static void settle_through_outage(struct task *t, void *arg)
@@ -409,6 +441,7 @@ RUN_ON_BOTH(D(a_killed_process_loses_no_acknowledged_row_and_doubles_none),
             D(the_spool_survives_a_restart_and_is_drained_exactly_once),
             D(without_a_spool_a_settle_fails_but_its_row_is_written_later),
             D(a_spool_that_cannot_be_written_acknowledges_nothing),
+            D(a_spool_that_is_damaged_or_has_no_place_is_told_at_the_start),
             D(a_running_ledger_returns_to_the_database_by_itself),
             D(cut_connections_cost_a_moment_and_no_row),
             D(a_row_handed_in_at_the_very_end_is_not_forgotten),
