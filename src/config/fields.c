@@ -159,12 +159,22 @@ static void note_bad_value(const struct field *f, const struct reading *r, const
     buf_fini(&allowed);
 }
 
+static bool is_wrongly_empty(const struct field *f, const struct node *node)
+{
+    return f->type == FIELD_TEXT && (f->marks & (FIELD_REQUIRED | FIELD_FILLED)) &&
+           node->kind == NODE_SCALAR && str_trim(node->text).len == 0;
+}
+
 static void read_field(const struct field *f, const struct reading *r, const struct node *node,
                        void *base)
 {
     enum err err;
     if (f->type == FIELD_NODE) {
         memcpy(at_offset(base, f->offset), &node, sizeof(struct node *));
+        return;
+    }
+    if (is_wrongly_empty(f, node)) {
+        problem(r->problems, node->origin, "%s%s: must not be empty: %s", r->prefix, f->name, f->help);
         return;
     }
     if (f->type == FIELD_NAMES && node->kind == NODE_LIST)

@@ -28,7 +28,8 @@ enum field_marks {
     FIELD_REQUIRED = 1,
     FIELD_SECRET = 2,       /* never shown */
     FIELD_URL_PASSWORD = 4, /* shown without the password of its user info */
-    FIELD_RELOADABLE = 8    /* a reload may change it; the others need a restart */
+    FIELD_RELOADABLE = 8,   /* a reload may change it; the others need a restart */
+    FIELD_FILLED = 16       /* a text that is given is not empty; so are all required ones */
 };
 
 struct field {

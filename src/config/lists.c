@@ -84,7 +84,7 @@ const struct field_table model_fields = FIELD_TABLE(models);
 static const struct field deployments[] = {
     { "provider", FIELD_TEXT, DEPLOYMENT(provider), .marks = FIELD_REQUIRED,
       .help = "Name of a provider." },
-    { "deployment", FIELD_TEXT, DEPLOYMENT(name),
+    { "deployment", FIELD_TEXT, DEPLOYMENT(name), .marks = FIELD_FILLED,
       .help = "The provider's name for the model; default: the model's own." },
     { "weight", FIELD_INT, DEPLOYMENT(weight), .min = 0, .max = 1000000, .preset = "100",
       .help = "Share of the calls among the deployments of the model; 0: only when others fail." },

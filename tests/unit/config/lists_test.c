@@ -56,6 +56,21 @@ TEST(providers_need_what_their_kind_needs)
     files_fini(&f);
 }
 
+TEST(names_are_not_empty)
+{
+    struct files f;
+    files_init(&f);
+    CHECK(refuses(&f, "providers:\n  - { name: \"\", kind: sim }\n" MODELS,
+                  "huntaze.yaml:2: providers.name: must not be empty: "));
+    CHECK(refuses(&f, PROVIDERS "models:\n  - { name: \" \", deployments: [{ provider: own }] }\n",
+                  "huntaze.yaml:4: models.name: must not be empty: "));
+    CHECK(refuses(&f, PROVIDERS "models:\n  - { name: m, deployments: [{ provider: \"\" }] }\n",
+                  "huntaze.yaml:4: models.deployments.provider: must not be empty: "));
+    CHECK(refuses(&f, PROVIDERS "models:\n  - { name: m, deployments: [{ provider: own, deployment: \"\" }] }\n",
+                  "huntaze.yaml:4: models.deployments.deployment: must not be empty: "));
+    files_fini(&f);
+}
+
 TEST(key_references_are_read_or_refused_without_showing_them)
 {
     struct files f;
@@ -317,7 +332,7 @@ TEST(routes_that_leave_calls_out_or_are_never_reached_are_told)
     files_fini(&f);
 }
 
-RUN_TESTS(T(providers_need_what_their_kind_needs),
+RUN_TESTS(T(names_are_not_empty), T(providers_need_what_their_kind_needs),
           T(key_references_are_read_or_refused_without_showing_them),
           T(secrets_are_left_alone_where_no_provider_is_called),
           T(dialect_and_header_of_the_key_follow_from_kind_and_host),
