@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/str.h"
+
 static const struct err_info infos[ERRS] = {
     [OK] = { "OK", 200, false, "", "", "" },
 #define X(name, status, retry, type, code, text) [name] = { #name, status, retry, type, code, text },
@@ -30,6 +32,7 @@ enum err fail_set(struct fail *fail, enum err err, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(fail->text, sizeof(fail->text), fmt, args);
     va_end(args);
+    fail->text[str_whole_characters(str_of(fail->text)).len] = '\0';
     return err;
 }
 

@@ -74,6 +74,19 @@ struct str str_first(struct str s, size_t n)
     return (struct str) { s.at, HZ_MIN(n, s.len) };
 }
 
+struct str str_whole_characters(struct str s)
+{
+    enum { MORE_MAX = 3 };
+    size_t more = 0; /* continuation bytes at the end */
+    while (more < HZ_MIN(s.len, (size_t)MORE_MAX) && ((unsigned char)s.at[s.len - 1 - more] & 0xC0) == 0x80)
+        more++;
+    if (more == s.len)
+        return s;
+    unsigned char lead = (unsigned char)s.at[s.len - 1 - more];
+    size_t wanted = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
+    return more < wanted ? str_first(s, s.len - 1 - more) : s;
+}
+
 struct str str_cut(struct str *rest, char sep)
 {
     size_t at = str_find_char(*rest, sep);

@@ -58,6 +58,8 @@ bool str_contains_nocase(struct str s, struct str needle);
 struct str str_trim(struct str s);
 struct str str_skip(struct str s, size_t n);
 struct str str_first(struct str s, size_t n);
+/* Without the bytes at its end of a UTF-8 character that was cut. */
+struct str str_whole_characters(struct str s);
 
 /* Cuts *rest at the first `sep`: returns what stood before it and moves *rest behind it.
  * Without a separator returns all and leaves *rest empty with at = NULL. */

@@ -20,6 +20,7 @@ enum outcome attempt_fail(struct attempt *a, enum outcome outcome, enum err err,
     va_start(args, fmt);
     vsnprintf(a->detail, sizeof(a->detail), fmt, args);
     va_end(args);
+    a->detail[str_whole_characters(str_of(a->detail)).len] = '\0';
     return outcome;
 }
 

@@ -337,7 +337,8 @@ void call_fini(struct call *c)
     setup_unref(c->setup);
 }
 
-/* Reasons quote providers, who may send line breaks. */
+/* Reasons quote providers, who may send anything, and headers are visible ASCII for everybody who
+ * reads them (RFC 9110 §5.5): a control character becomes a space, any other character a '?'. */
 static void add_header(struct buf *out, struct str name, struct str value)
 {
     value = str_trim(value);
@@ -346,11 +347,15 @@ static void add_header(struct buf *out, struct str name, struct str value)
     buf_add(out, name);
     buf_add(out, STR(": "));
     char *at = buf_reserve(out, value.len);
+    size_t len = 0;
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.at[i];
-        at[i] = c < 0x20 || c == 0x7f ? ' ' : value.at[i];
+        bool is_control = c < 0x20 || c == 0x7f;
+        bool goes_on = i && (c & 0xC0) == 0x80 && (unsigned char)value.at[i - 1] >= 0x80;
+        if (!goes_on)
+            at[len++] = is_control ? ' ' : c > 0x7f ? '?' : value.at[i];
     }
-    out->len += value.len;
+    out->len += len;
     buf_add(out, STR("\r\n"));
 }
 

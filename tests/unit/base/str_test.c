@@ -57,6 +57,21 @@ TEST(trim_and_affixes_hold_at_the_edges)
     CHECK(str_find(STR("abc"), STR("x")) == SIZE_MAX);
 }
 
+TEST(half_a_character_at_the_end_is_left_out)
+{
+    static const struct {
+        const char *text, *whole;
+    } cases[] = {
+        { "", "" }, { "a", "a" }, { "a\xc3\xa9", "a\xc3\xa9" }, { "a\xc3", "a" }, { "\xc3", "" },
+        { "a\xe6\x97\xa5", "a\xe6\x97\xa5" }, { "a\xe6\x97", "a" }, { "a\xe6", "a" },
+        { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" }, { "x\xf0\x9f\x98", "x" }, { "x\xf0\x9f", "x" },
+        { "x\xf0", "x" }, { "\x80\x80\x80\x80", "\x80\x80\x80\x80" }, { "\x80", "\x80" },
+        { "\xff", "" }, { "\xc3\xa9\xc3", "\xc3\xa9" },
+    };
+    for (size_t i = 0; i < HZ_LEN(cases); i++)
+        CHECK_STR(str_whole_characters(str_of(cases[i].text)), cases[i].whole);
+}
+
 RUN_TESTS(T(cut_walks_a_list_and_ends_with_no_pointer), T(numbers_are_whole_text_or_nothing),
           T(scaled_decimals_are_exact_or_refused), T(comparison_without_case_is_ascii_only),
-          T(trim_and_affixes_hold_at_the_edges))
+          T(trim_and_affixes_hold_at_the_edges), T(half_a_character_at_the_end_is_left_out))
