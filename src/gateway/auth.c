@@ -159,13 +159,33 @@ enum err key_view_look(struct task *t, struct gateway_loop *gl, int64_t patience
 
 /* ---- identify ---- */
 
-static struct str key_of_request(const struct http_head *head)
+/* The key in a header that may carry one, else empty. */
+static struct str key_of_header(const struct http_header *header)
 {
-    struct str value = http_head_get(head, "authorization");
-    if (value.at && str_eq_nocase(str_cut(&value, ' '), STR("bearer")))
-        return str_trim(value);
-    value = http_head_get(head, "api-key");
-    return str_trim(value.at ? value : http_head_get(head, "x-api-key"));
+    struct str value = header->value;
+    if (str_eq_nocase(header->name, STR("authorization")))
+        return str_eq_nocase(str_cut(&value, ' '), STR("bearer")) ? str_trim(value) : STR_NONE;
+    bool is_key = str_eq_nocase(header->name, STR("api-key")) || str_eq_nocase(header->name, STR("x-api-key"));
+    return is_key ? str_trim(value) : STR_NONE;
+}
+
+/* Whoever stands before us may have looked at another key than we: there must be no choice. */
+static enum err key_of_request(const struct http_head *head, struct str *out, struct fail *fail)
+{
+    size_t authorizations = 0;
+    *out = STR_NONE;
+    for (size_t i = 0; i < head->headers_len; i++) {
+        struct str key = key_of_header(&head->headers[i]);
+        authorizations += str_eq_nocase(head->headers[i].name, STR("authorization"));
+        if (authorizations > 1)
+            return fail_set(fail, ERR_BAD_REQUEST, "there is more than one Authorization header; send one");
+        if (key.len && out->len && !str_eq(key, *out))
+            return fail_set(fail, ERR_BAD_REQUEST,
+                            "Authorization, api-key and x-api-key name different keys; send one of them");
+        if (key.len)
+            *out = key;
+    }
+    return OK;
 }
 
 static void caller_default(struct gateway *g, struct caller *out)
@@ -205,7 +225,10 @@ enum err auth_identify(struct task *t, struct gateway_loop *gl, struct http_requ
                        struct caller *out, struct fail *fail)
 {
     struct gateway *g = gl->gateway;
-    struct str text = key_of_request(&r->head);
+    struct str text;
+    enum err unclear = key_of_request(&r->head, &text, fail);
+    if (unclear)
+        return unclear;
     if (text.len == 0) {
         if (gateway_config(gl)->auth.required)
             return fail_set(fail, ERR_NO_KEY, "%s", err_info(ERR_NO_KEY)->text);

@@ -140,6 +140,25 @@ def test_both_ways_of_sending_a_key_work(server):
     assert server.get("/v1/models", key="", headers={"authorization": f"bearer {server.key}"}).status == 200
 
 
+@pytest.mark.parametrize("names", [("Authorization", "Authorization"), ("Authorization", "api-key"), ("api-key", "Authorization"),
+                                   ("api-key", "x-api-key"), ("api-key", "api-key")], ids=" ".join)
+@pytest.mark.parametrize("keys", ["own other", "other own"])
+def test_two_keys_leave_no_choice_and_are_400(server, names, keys):
+    values = {"own": server.key, "other": "hz_live_other"}
+    lines = [f"{name}: {'Bearer ' if name == 'Authorization' else ''}{values[key]}" for name, key in zip(names, keys.split())]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
+        s.sendall("\r\n".join(["GET /v1/models HTTP/1.1", "Host: h", "Connection: close", *lines, "", ""]).encode())
+        answer = s.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"invalid_request" in answer
+    assert server.key.encode() not in answer
+
+
+def test_the_same_key_twice_is_one_key(server):
+    headers = {"Authorization": f"Bearer {server.key}", "api-key": server.key}
+    assert server.get("/v1/models", key="", headers=headers).status == 200
+    assert server.get("/v1/models", key="", headers=headers | {"Authorization": "Basic abc"}).status == 200
+
+
 def test_a_revoked_key_is_refused_soon(server):
     key = server.create_key()
     assert server.get("/v1/models", key=key).status == 200
