@@ -13,7 +13,8 @@
 struct api {
     struct gateway *gateway;
     struct gateway_loop *gateway_loop;
-    int64_t started_ms; /* wall clock */
+    int64_t started_ms; /* wall clock, for people */
+    int64_t started_ns; /* monotonic: a clock may be set */
 };
 
 /* What an http server asks for; arg is a struct api. Who calls is settled by the head: a body without

@@ -36,7 +36,7 @@ void health_health(struct task *t, struct api_request *r)
     buf_addf(&body, "{\"status\":\"%s\",\"region\":", is_recording ? "healthy" : "degraded");
     buf_add_json(&body, config->server.region);
     buf_addf(&body, ",\"version\":\"%s\",\"uptime_s\":%lld,\"store\":\"%s\",\"simulated\":%s,\"providers\":[",
-             HZ_VERSION, (long long)((clock_wall_ms() - r->api->started_ms) / 1000),
+             HZ_VERSION, (long long)((clock_mono_ns() - r->api->started_ns) / NS_PER_S),
              is_recording ? "ok" : "unavailable: rows go to the spool",
              config->is_simulated ? "true" : "false");
     for (size_t i = 0; i < config->providers_len; i++) {

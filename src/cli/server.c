@@ -154,6 +154,7 @@ static enum err open_servers(struct server *s, struct fail *fail)
             .gateway = s->gateway,
             .gateway_loop = gateway_on_loop(s->gateway, i),
             .started_ms = clock_wall_ms(),
+            .started_ns = clock_mono_ns(),
         };
         struct http_server_options options;
         server_http_options(s, i, &options);

@@ -270,7 +270,10 @@ static void open_gateway(struct world *w)
         .config = w->config, .ledger = w->ledger, .workers = w->workers, .loops = &w->loop, .loops_len = 1,
     };
     CHECK_OK(gateway_create(&options, &w->gateway, &fail));
-    w->api = (struct api) { w->gateway, gateway_on_loop(w->gateway, 0), clock_wall_ms() };
+    w->api = (struct api) { .gateway = w->gateway,
+                            .gateway_loop = gateway_on_loop(w->gateway, 0),
+                            .started_ms = clock_wall_ms(),
+                            .started_ns = clock_mono_ns() };
     struct http_server_options server = {
         .admit = api_admit,
         .handler = api_handle,
