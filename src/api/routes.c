@@ -39,13 +39,38 @@ static bool is_correlation(struct str s)
     return true;
 }
 
-/* The trace id of a W3C traceparent: 00-<32 hex>-<16 hex>-<2 hex>. */
+static bool is_lower_hex(struct str s, size_t len)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (!((s.at[i] >= '0' && s.at[i] <= '9') || (s.at[i] >= 'a' && s.at[i] <= 'f')))
+            return false;
+    }
+    return s.len == len;
+}
+
+static bool is_zero(struct str s)
+{
+    size_t i = 0;
+    while (i < s.len && s.at[i] == '0')
+        i++;
+    return i == s.len;
+}
+
+/* The trace id of a traceparent: version, trace, parent and flags. Of a version that is not known
+ * yet, more may follow (W3C Trace Context §3.2, §4.3). */
 static struct str trace_id(struct str traceparent)
 {
+    enum { VERSION_LEN = 2, TRACE_LEN = 32, PARENT_LEN = 16, FLAGS_LEN = 2 };
     struct str rest = traceparent;
-    str_cut(&rest, '-');
-    struct str id = str_cut(&rest, '-');
-    return id.len == 32 && is_correlation(id) ? id : STR_NONE;
+    struct str version = str_cut(&rest, '-'), trace = str_cut(&rest, '-');
+    struct str parent = str_cut(&rest, '-'), flags = str_cut(&rest, '-');
+    bool is_form = is_lower_hex(version, VERSION_LEN) && is_lower_hex(trace, TRACE_LEN) &&
+                   is_lower_hex(parent, PARENT_LEN) && is_lower_hex(flags, FLAGS_LEN);
+    bool has_more = rest.at != NULL;
+    if (!is_form || str_is(version, "ff") || (str_is(version, "00") && has_more) || is_zero(trace) ||
+        is_zero(parent))
+        return STR_NONE;
+    return trace;
 }
 
 static void correlate(struct api_request *r)

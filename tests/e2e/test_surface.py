@@ -126,6 +126,19 @@ def test_traceparent_is_taken_as_correlation(server):
     assert reply.headers["x-correlation-id"] == trace
 
 
+@pytest.mark.parametrize("form, is_valid", [
+    ("00-{trace}-00f067aa0ba902b7-01", True), ("cc-{trace}-00f067aa0ba902b7-01-what-the-future-holds", True),
+    ("00-{zeros}-00f067aa0ba902b7-01", False), ("00-{trace}-0000000000000000-01", False),
+    ("ff-{trace}-00f067aa0ba902b7-01", False), ("00-{upper}-00f067aa0ba902b7-01", False),
+    ("00-{trace}-00f067aa0ba902b7-01-more", False), ("00-{trace}-00f067aa0ba902b7", False),
+    ("0-{trace}-00f067aa0ba902b7-01", False), ("00-{trace}g-00f067aa0ba902b7-01", False), ("00-{trace}", False)])
+def test_a_traceparent_that_is_invalid_is_ignored(server, form, is_valid):
+    trace = "abcdef" + uuid.uuid4().hex[6:]
+    value = form.format(trace=trace, upper=trace.upper(), zeros="0" * 32)
+    given = server.get("/v1/models", headers={"traceparent": value}).headers["x-correlation-id"]
+    assert (given == trace) == is_valid and given.lower() not in ("0" * 32, "" if is_valid else trace)
+
+
 @pytest.mark.parametrize("value", ["a" * 1000, "sp ace", "quo\"te", "", "ünicode".encode().decode("latin-1"), "semi;colon<x>"])
 def test_a_correlation_id_that_is_unfit_is_replaced(server, value):
     reply = server.get("/v1/models", headers={"X-Correlation-ID": value})
