@@ -247,6 +247,9 @@ static void log_request(const struct api_request *r, int64_t took_us)
     struct log_field fields[LOG_FIELDS_MAX];
     size_t n = 0;
     const struct http_request *http = r->http;
+    char client[ADDRESS_TEXT_MAX];
+    address_format_host(&http->peer, client);
+    fields[n++] = LOG_TEXT("client", client);
     fields[n++] = LOG_STR("method", http->head.method);
     fields[n++] = LOG_STR("path", r->endpoint ? str_of(r->endpoint->path) : str_first(http->head.path, 120));
     fields[n++] = LOG_INT("status", http->status);

@@ -105,6 +105,7 @@ def test_each_answer_has_a_correlation_id_and_one_log_line(server):
     lines = [line for line in lines_of(server, correlation) if line.get("status")]
     assert len(lines) == 1, lines
     line = lines[0]
+    assert line["client"] == "127.0.0.1"
     for field in ("time", "level", "event", "account", "tier", "model", "provider", "deployment", "status",
                   "latency_us", "tokens_in", "tokens_out", "cost_usd"):
         assert field in line, (field, line)
