@@ -113,13 +113,32 @@ static void add_json_char(struct buf *b, unsigned char c)
     }
 }
 
+/* JSON allows them raw, but terminals obey the first, and some readers of lines end one at the last. */
+static bool must_escape(const unsigned char *p, size_t n)
+{
+    bool is_c1 = n == 2 && p[0] == 0xC2 && p[1] < 0xA0;
+    bool is_separator = n == 3 && p[0] == 0xE2 && p[1] == 0x80 && (p[2] == 0xA8 || p[2] == 0xA9);
+    return is_c1 || is_separator;
+}
+
+static void add_json_character(struct buf *b, struct str s, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)s.at;
+    if (n == 0)
+        buf_add(b, STR("\xEF\xBF\xBD"));
+    else if (must_escape(p, n))
+        buf_addf(b, "\\u%04x", n == 2 ? p[1] : 0x2000u | (p[2] & 0x3Fu));
+    else
+        buf_add(b, str_first(s, n));
+}
+
 void buf_add_json(struct buf *b, struct str s)
 {
     buf_add_char(b, '"');
     while (s.len) {
         size_t plain = 0;
         while (plain < s.len && (unsigned char)s.at[plain] >= 0x20 && s.at[plain] != '"' &&
-               s.at[plain] != '\\' && (unsigned char)s.at[plain] < 0x80)
+               s.at[plain] != '\\' && (unsigned char)s.at[plain] < 0x7f)
             plain++;
         buf_add(b, str_first(s, plain));
         s = str_skip(s, plain);
@@ -130,7 +149,7 @@ void buf_add_json(struct buf *b, struct str s)
         if (c < 0x80)
             add_json_char(b, c);
         else
-            buf_add(b, n ? str_first(s, n) : STR("\xEF\xBF\xBD"));
+            add_json_character(b, s, n);
         s = str_skip(s, n ? n : 1);
     }
     buf_add_char(b, '"');

@@ -33,7 +33,8 @@ void buf_addf(struct buf *b, const char *fmt, ...) HZ_PRINTF(2, 3);
 /* ERR_TOO_LARGE when len would pass the limit; nothing is added then. */
 enum err buf_try_add(struct buf *b, struct str s) HZ_MUST_USE;
 
-/* `s` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
+/* `s` as a JSON string with its quotes, in one line: control characters, also DEL and those from U+0080 on, and
+ * line separators are escaped. Bytes that are not UTF-8 become U+FFFD. */
 void buf_add_json(struct buf *b, struct str s);
 /* Nano-dollars as a decimal number of dollars without trailing zeros: 37500 -> 0.0000375 */
 void buf_add_usd(struct buf *b, int64_t nusd);

@@ -21,6 +21,14 @@ TEST(json_strings_escape_controls_and_mend_utf8)
     buf_fini(&b);
 }
 
+TEST(json_strings_hold_nothing_that_a_terminal_or_a_reader_of_lines_obeys)
+{
+    struct buf b = { 0 };
+    buf_add_json(&b, STR("\x7f \xC2\x80\xC2\x85\xC2\x9B\xC2\x9F \xC2\xA0 \xE2\x80\xA7\xE2\x80\xA8\xE2\x80\xA9\xE2\x80\xAA"));
+    CHECK_STR(buf_str(&b), "\"\\u007f \\u0080\\u0085\\u009b\\u009f \xC2\xA0 \xE2\x80\xA7\\u2028\\u2029\xE2\x80\xAA\"");
+    buf_fini(&b);
+}
+
 TEST(dollars_print_exactly)
 {
     struct buf b = { 0 };
@@ -58,5 +66,6 @@ TEST(consume_drops_from_the_front)
 }
 
 RUN_TESTS(T(try_add_refuses_past_the_limit_and_adds_nothing),
-          T(json_strings_escape_controls_and_mend_utf8), T(dollars_print_exactly),
+          T(json_strings_escape_controls_and_mend_utf8),
+          T(json_strings_hold_nothing_that_a_terminal_or_a_reader_of_lines_obeys), T(dollars_print_exactly),
           T(numbers_print_at_their_extremes), T(consume_drops_from_the_front))
