@@ -1,8 +1,13 @@
-"""Line ends and control characters of clients reach neither our headers nor our log as they are."""
+"""Line ends and control characters of clients, of providers and of the configuration reach neither our
+headers nor our log as they are."""
 import json
 
 import pytest
 
+from conftest import checked
+from e2e_support import PRICE
+from harness import Server
+from scripted import END, HEAD, Scripted, chunk, event, whole
 from wire import open_to, read_to_end, send, split_replies
 
 CONTROLS = "\r\nX-Injected: yes\r\n\r\n{\"event\":\"forged\"}\n\x00\x1b[31m\x7f"
@@ -57,3 +62,93 @@ def test_members_of_a_route_request(open_server, field):
     reply = open_server.post("/route", {"prompt": "Hi.", field: CONTROLS})
     assert "x-injected" not in reply.headers and json.loads(reply.body)
     check_log(open_server)
+
+
+# ---- what providers send, and names in the configuration ----
+
+# No character outside of the basic plane: in YAML those have no escapes of JSON's kind.
+ODD = "a\u00e9\u65e5\u2028" + CONTROLS
+NAME = ODD.replace("\0", "")  # the configuration refuses NUL
+LONG = "a" + "\u00e9\u65e5\U0001f600" * 200  # cut somewhere, whatever the limit
+FINISH = event({"id": ODD, "object": "chat.completion.chunk", "created": 1, "model": ODD,
+                "choices": [{"index": 0, "delta": {"content": "Hi."}, "finish_reason": ODD}]})
+ANSWER = {"id": ODD, "object": "chat.completion", "created": 1, "model": ODD, "system_fingerprint": ODD,
+          "choices": [{"index": 0, "finish_reason": ODD, "message": {"role": "assistant", "content": "Hi."}}],
+          "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}
+# What a header's value may be on the wire, and what it may not: such an answer must be refused as a whole.
+REGIONS = {"latin": b"r\xe9\xff", "tab": b"r\tr", "quotes": b"\"r\\", "utf-8": "\u65e5".encode(), "high": b"\x80\x9f",
+           "cr": b"r\rX-Injected: yes", "lf": b"r\nX-Injected: yes", "nul": b"r\x00", "escape": b"r\x1b[31m", "delete": b"r\x7f"}
+
+
+def error_body(text):
+    return json.dumps({"error": {"message": text, "type": text, "code": text, "param": text}}, ensure_ascii=False).encode()
+
+
+def provider_answers():
+    answers = {"good": whole(200, json.dumps(ANSWER | {"model": "x"}).encode())}
+    for name, text in (("odd", ODD), ("long", LONG), ("bytes", "\xff\xfe\xc3")):
+        body = error_body(text) if name != "bytes" else b'{"error":{"message":"\xff\xfe\xc3"}}'
+        for status in (400, 401, 429, 503):
+            answers[f"{status}-{name}"] = whole(status, body)
+        answers[f"event-{name}"] = HEAD + event(json.loads(error_body(text))) + END
+        answers[f"late-event-{name}"] = HEAD + chunk("Hi.") + event(json.loads(error_body(text))) + END
+    for name, value in REGIONS.items():
+        headers = (b"x-ms-region: " + value, b"x-request-id: " + value, b"retry-after: " + value)
+        answers[f"region-{name}"] = whole(200, json.dumps(ANSWER).encode(), *headers)
+        answers[f"region-503-{name}"] = whole(503, error_body("down"), *headers)
+    return answers | {"answer": whole(200, json.dumps(ANSWER).encode()), "stream": HEAD + FINISH + event(b"[DONE]") + END}
+
+
+@pytest.fixture(scope="module")
+def evil():
+    made = Scripted(provider_answers() | {NAME: whole(503, error_body("down"))})
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory, evil):
+    """Models by the names of the answers, each also "over-" with a fallback that answers; `odd-names`: all names
+    in the configuration are odd."""
+    def of(name, deployment, provider="p"):
+        return {"name": name, "price_usd_per_mtok": PRICE, "deployments": [{"provider": provider, "deployment": deployment}]}
+
+    entry = {"kind": "openai-compatible", "base_url": evil.url}
+    names = [name for name in evil.answers if name != NAME]
+    models = [of(name, name) for name in names] + [of("over-" + name, name) for name in names]
+    models += [of("odd-names", NAME, NAME), of("over-odd-names", NAME, NAME)]
+    sections = {"auth": {"required": False}, "models": models, "routes": [{"models": ["good"]}],
+                "providers": [entry | {"name": "p"}, entry | {"name": NAME, "region": NAME}],
+                "breaker": {"failures_in_row": 100}, "retry": {"budget": 0},
+                "fallbacks": [{"from": m["name"], "to": ["good"]} for m in models if m["name"].startswith("over-")]}
+    made = Server(tmp_path_factory.mktemp("behind"), sections, scope=None)
+    yield made
+    checked(made.finish())
+
+
+def ask(server, name, **fields):
+    body = json.dumps({"model": name, "messages": [{"role": "user", "content": "Hi."}], **fields}).encode()
+    lines = ["POST /v1/chat/completions HTTP/1.1", "Host: h", "Connection: close", f"Content-Length: {len(body)}", "", ""]
+    data = raw(server, "\r\n".join(lines).encode() + body)
+    check(server, data)
+    (reply,) = split_replies(data)
+    text = reply.body.decode("utf-8")
+    for piece in [text] if not fields else [line[6:] for line in text.split("\n") if line.startswith("data: {")]:
+        json.loads(piece)
+    server.out_path.read_bytes().decode("utf-8")
+    return reply
+
+
+@pytest.mark.parametrize("over", ["", "over-"], ids=["alone", "over"])
+@pytest.mark.parametrize("name", [name for name in provider_answers() if "event" not in name and name != "stream"] + ["odd-names"])
+def test_what_a_provider_answers(behind, name, over):
+    reply = ask(behind, over + name)
+    assert reply.status == 200 or not over or name.startswith("400"), reply
+    reason = reply.headers.get("x-huntaze-fallback-reason", "")
+    assert reply.status != 200 or bool(reason) == (bool(over) and reply.headers["x-huntaze-deployment"] == "good")
+
+
+@pytest.mark.parametrize("over", ["", "over-"], ids=["alone", "over"])
+@pytest.mark.parametrize("name", [name for name in provider_answers() if "event" in name] + ["stream", "503-odd", "odd-names"])
+def test_what_a_provider_streams(behind, name, over):
+    ask(behind, over + name, stream=True)
