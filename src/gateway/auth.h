@@ -41,7 +41,8 @@ void key_view_watch(struct task *t, void *gateway_loop);
 /* Waits for a look that begins from now on. ERR_STORE: it failed, or took longer than that. */
 enum err key_view_look(struct task *t, struct gateway_loop *gl, int64_t patience_ms) HZ_MUST_USE;
 
-/* Reads `Authorization: Bearer`, `api-key` or `x-api-key`. ERR_NO_KEY, ERR_WRONG_KEY. */
+/* Reads `Authorization: Bearer`, `api-key` or `x-api-key`. ERR_NO_KEY, ERR_WRONG_KEY; ERR_BAD_REQUEST: they leave a
+ * choice. */
 enum err auth_identify(struct task *t, struct gateway_loop *gl, struct http_request *r,
                        struct caller *out, struct fail *fail) HZ_MUST_USE;
 

@@ -238,6 +238,31 @@ TEST(strings_decode_and_borrow_where_they_can)
     arena_fini(&a);
 }
 
+TEST(halves_of_characters_are_found_at_the_ends_and_within)
+{
+    static const struct {
+        const char *value;
+        bool has_first, has_last, has_within;
+    } cases[] = {
+        { "\"\"", false, false, false },
+        { "\"a\\n\\u00e9\\ud83d\\ude00b\"", false, false, false },
+        { "\"a\\ud83d\"", false, true, false },
+        { "\"\\uDE00a\"", true, false, false },
+        { "\"\\ude00\\ud83d\"", true, true, false },
+        { "\"\\ud83d\\ud83d\\ude00\"", false, false, true },
+        { "\"\\ud83da\"", false, false, true },
+        { "\"a\\ude00\"", false, false, true },
+        { "\"\\\\ud83d\"", false, false, false },
+        { "null", false, false, false },
+    };
+    for (size_t i = 0; i < HZ_LEN(cases); i++) {
+        struct json_halves found = json_find_halves(str_of(cases[i].value));
+        CHECK_EQ(found.has_first, cases[i].has_first);
+        CHECK_EQ(found.has_last, cases[i].has_last);
+        CHECK_EQ(found.has_within, cases[i].has_within);
+    }
+}
+
 TEST(whole_numbers_are_read_in_every_spelling)
 {
     static const struct {
@@ -286,4 +311,5 @@ RUN_TESTS(T(valid_documents_pass), T(invalid_documents_are_refused), T(a_refusal
           T(top_level_names_are_unique_once_decoded), T(many_top_level_names_are_compared_too_and_bounded),
           T(members_and_elements_come_as_trimmed_slices), T(walking_the_wrong_kind_finds_nothing),
           T(lookups_resolve_escapes_and_paths), T(strings_decode_and_borrow_where_they_can),
+          T(halves_of_characters_are_found_at_the_ends_and_within),
           T(whole_numbers_are_read_in_every_spelling), T(kinds_and_lengths))
