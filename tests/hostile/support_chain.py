@@ -6,7 +6,7 @@ NGINX = """
 daemon off; worker_processes 1; pid @DIR@/nginx.pid; error_log @DIR@/error.log;
 events { worker_connections 512; }
 http {
-    log_format chain '$request_id $upstream_addr $request_method $upstream_status $uri';
+    log_format chain '$request_id $remote_port $upstream_addr $request_method $upstream_status $upstream_http_x_correlation_id $uri';
     access_log @DIR@/access.log chain;
     client_body_temp_path @DIR@/body; proxy_temp_path @DIR@/proxy; fastcgi_temp_path @DIR@/f;
     uwsgi_temp_path @DIR@/u; scgi_temp_path @DIR@/s;
@@ -39,9 +39,10 @@ defaults
     retries 0
     unique-id-format %[uuid()]
     unique-id-header X-Correlation-ID
-    log-format "chain %ID %HM %ST %ts %s %HP"
+    log-format "chain %ID %cp %HM %ST %[capture.res.hdr(0)] %s %HP"
 frontend in
     bind 127.0.0.1:@PORT@
+    capture response header X-Correlation-ID len 64
     default_backend out
 backend out
     http-reuse always
@@ -55,18 +56,21 @@ def unescaped(text):
 
 
 def front_lines(name, folder):
-    """What the front sent on: id, method, status that it got, path."""
+    """What the front sent on: the id that it gave, the client's port, the method, the status and the id of
+    the answer that it got ("-" without one), the path."""
     found = []
     if name == "nginx":
         for line in (folder / "access.log").read_text(errors="replace").splitlines():
-            identity, to, method, status, path = line.split(" ", 4)
+            identity, port, to, method, status, answered, path = line.split(" ", 6)
             if to != "-":
-                found.append({"id": identity, "method": method, "status": status, "path": path})
+                found.append({"id": identity, "port": int(port), "method": method, "status": status,
+                              "answered": answered, "path": path})
         return found
     for line in (folder / "front.log").read_text(errors="replace").splitlines():
         if not line.startswith("chain "):
             continue
-        _, identity, method, status, _, to, path = line.split(" ", 6)
+        _, identity, port, method, status, answered, to, path = line.split(" ", 7)
         if to == "huntaze":
-            found.append({"id": identity, "method": unescaped(method), "status": status, "path": path})
+            found.append({"id": identity, "port": int(port), "method": unescaped(method),
+                          "status": "-" if status == "-1" else status, "answered": answered, "path": path})
     return found
