@@ -3,7 +3,8 @@ import json
 import socket
 import threading
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+# It closes behind each answer and says so: nobody shall meet the end of a kept connection.
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 
@@ -28,7 +29,8 @@ def usage_chunk():
 
 def whole(status=200, body=b"{}", *headers):
     """An answer that is no stream; headers are lines of bytes."""
-    lines = [b"HTTP/1.1 %d X" % status, b"Content-Type: application/json", b"Content-Length: %d" % len(body), *headers]
+    lines = [b"HTTP/1.1 %d X" % status, b"Content-Type: application/json", b"Connection: close",
+             b"Content-Length: %d" % len(body), *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
