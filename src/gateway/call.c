@@ -62,13 +62,6 @@ static const struct outcome_rule *rule_for(const struct attempt *a, enum outcome
     return rule_of(a->call->setup, a->deployment, outcome);
 }
 
-/* Too long for one model: only a model that declares more, or nothing, is worth a try. */
-static bool may_hold_more(const struct deployment *d, const struct deployment *failed)
-{
-    int64_t context = d->model->context_tokens, less = failed->model->context_tokens;
-    return context == 0 || (less && context > less);
-}
-
 static void note_fallback(struct call *c, const struct attempt *a)
 {
     if (c->fallback_reason.at)
@@ -120,12 +113,13 @@ static enum next next_of(const struct attempt *a, enum outcome outcome)
     return next == NEXT_LARGER ? NEXT_LARGER : NEXT_AT_ONCE; /* a refusal is one of the prefill, too */
 }
 
-static enum outcome try_one(struct task *t, struct call *c, size_t at, struct attempt *a, struct buf *reasons)
+static enum outcome try_one(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
 {
-    c->keeps_text = resume_may_follow(c, at);
+    const struct deployment *d = c->plan.list[c->plan.at];
+    c->keeps_text = resume_may_follow(c);
     if (c->said.text.len)
-        resume_begin(c, c->plan.list[at]);
-    enum outcome outcome = attempt_run(t, c, c->plan.list[at], a);
+        resume_begin(c, d);
+    enum outcome outcome = attempt_run(t, c, d, a);
     if (outcome == OUTCOME_LIMITED)
         note_limited(c, a);
     if (outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
@@ -133,22 +127,21 @@ static enum outcome try_one(struct task *t, struct call *c, size_t at, struct at
     return outcome;
 }
 
+/* Those that are passed over take no place: attempts count. */
 static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
 {
     enum outcome outcome = OUTCOME_KEPT_AWAY;
-    const struct deployment *too_small = NULL;
     note_skipped(c);
-    for (size_t i = 0; i < c->plan.len; i++) {
-        const struct deployment *d = c->plan.list[i];
-        if (too_small && !may_hold_more(d, too_small))
+    for (size_t i = 0; i < c->plan.len && plan_has_room(c, 0); i++) {
+        if (!plan_may_ask(c, c->plan.list[i]))
             continue;
-        if (c->said.text.len && !resume_takes(d))
-            continue;
-        outcome = try_one(t, c, i, a, reasons);
+        c->plan.at = i;
+        outcome = try_one(t, c, a, reasons);
         enum next next = next_of(a, outcome);
         if (next == NEXT_NO)
             return outcome;
-        too_small = next == NEXT_LARGER ? d : too_small;
+        if (next == NEXT_LARGER)
+            c->plan.too_small = a->deployment;
         note_fallback(c, a);
     }
     return outcome;
@@ -177,7 +170,7 @@ static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, en
         enum err err = task_sleep(t, ms);
         if (err)
             return attempt_wait_failed(t, a, err, "waiting to try again");
-        outcome = try_one(t, c, 0, a, reasons);
+        outcome = try_one(t, c, a, reasons);
     }
     return outcome;
 }
@@ -185,7 +178,7 @@ static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, en
 static enum outcome run_attempts(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
 {
     enum outcome outcome = try_plan(t, c, a, reasons);
-    if (c->plan.len == 1)
+    if (plan_is_alone(c))
         outcome = repeat(t, c, a, outcome, reasons);
     if (c->is_stream_begun && outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
         outcome = OUTCOME_BROKEN; /* however the last that was to go on has failed */

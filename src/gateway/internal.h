@@ -89,6 +89,12 @@ void setup_unref(struct setup *s);
 /* Which deployments, in which order. ERR_NO_MODEL, ERR_BAD_REQUEST (nothing takes such a request),
  * ERR_RATE_LIMIT (all cool down). */
 enum err plan_make(struct call *c, struct plan *out) HZ_MUST_USE;
+/* Is it worth an attempt, after what the call has met so far? */
+bool plan_may_ask(const struct call *c, const struct deployment *d);
+/* May the call make another attempt, besides the rows that it has and `more`? */
+bool plan_has_room(const struct call *c, size_t more);
+/* Nobody but the one who was asked is ever asked, so that it may be asked again. */
+bool plan_is_alone(const struct call *c);
 
 /* ---- attempt.c ---- */
 
@@ -135,8 +141,8 @@ enum err relay_finish(struct task *t, struct call *c) HZ_MUST_USE;
 
 /* Does it go on with what another one began? */
 bool resume_takes(const struct deployment *d);
-/* Is the text of a stream worth keeping, because somebody could go on after the plan's deployment `at`? */
-bool resume_may_follow(const struct call *c, size_t at);
+/* Is the text of a stream worth keeping, because somebody could go on after the one who is asked now? */
+bool resume_may_follow(const struct call *c);
 /* Of a stream that broke: c->said.text is empty then if nobody can go on. */
 void resume_note(struct call *c, const struct llm_stream *s);
 /* The next attempt asks for the rest. */

@@ -250,7 +250,6 @@ enum err plan_make(struct call *c, struct plan *out)
                         why.err ? why.text : "no deployment serves this model");
     if (!config->fallback.enabled)
         out->len = out->len && out->list[0] == out->first ? 1 : 0;
-    out->len = HZ_MIN(out->len, (size_t)config->fallback.max_deployments);
     if (out->len == 0 && !out->retry_after_ms)
         return fail_set(&c->fail, ERR_UPSTREAM,
                         "every deployment that could serve this has failed lately and is left alone for "
@@ -259,4 +258,30 @@ enum err plan_make(struct call *c, struct plan *out)
         return fail_set(&c->fail, ERR_RATE_LIMIT,
                         "every deployment that could serve this is rate limited; try again later");
     return OK;
+}
+
+/* ---- while it is gone through ---- */
+
+/* Too long for one model: only a model that declares more, or nothing, is worth a try. */
+static bool may_hold_more(const struct deployment *d, const struct deployment *failed)
+{
+    int64_t context = d->model->context_tokens, less = failed->model->context_tokens;
+    return context == 0 || (less && context > less);
+}
+
+bool plan_may_ask(const struct call *c, const struct deployment *d)
+{
+    if (c->plan.too_small && !may_hold_more(d, c->plan.too_small))
+        return false;
+    return !c->said.text.len || resume_takes(d);
+}
+
+bool plan_has_room(const struct call *c, size_t more)
+{
+    return c->rows_len + more < (size_t)c->setup->config->fallback.max_deployments;
+}
+
+bool plan_is_alone(const struct call *c)
+{
+    return c->plan.len == 1 || c->setup->config->fallback.max_deployments == 1;
 }

@@ -21,11 +21,11 @@ bool resume_takes(const struct deployment *d)
     return d->caps.accepts_prefill && d->caps.reasoning == REASONING_NONE;
 }
 
-bool resume_may_follow(const struct call *c, size_t at)
+bool resume_may_follow(const struct call *c)
 {
     const struct plan *p = &c->plan;
-    bool may = p->len == 1 && resume_takes(p->list[0]);
-    for (size_t i = at + 1; i < p->len; i++)
+    bool may = plan_is_alone(c) && resume_takes(p->list[p->at]);
+    for (size_t i = p->at + 1; i < p->len && plan_has_room(c, 1); i++)
         may |= resume_takes(p->list[i]);
     return may && is_plain(&c->request);
 }

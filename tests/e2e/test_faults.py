@@ -182,6 +182,7 @@ def add_models(models):
     models.add("prefill-cut", "cut=40,tokens=60", to=["no-prefill"])
     models.add("resume-refused", "cut=40,tokens=60", to=["no-prefill", "continues"])
     models.add("resume-down", "cut=40,tokens=60", to=["good", "down-prefill", "continues"])
+    models.add("resume-over", "cut=40,tokens=60", to=["good", "down-prefill"])
     models.add("resume-twice", "cut=20,tokens=60", to=["continues-cut", "continues"])
     models.add("resume-thinking", "think=5,cut=20,tokens=60", to=["continues"])
     models.add("resume-never", "cut=20,tokens=60", to=["continues"])
@@ -469,8 +470,15 @@ def test_a_stream_goes_on_past_deployments_that_refuse_or_are_down(world):
 
 
 def test_a_stream_goes_on_only_at_those_that_declare_it(world):
-    """And to the end of the plan, which has three places."""
+    """Those that are passed over take none of the three places."""
     asked = ask(world, "resume-down", STREAM)
+    rows = rows_of(world.server, asked)
+    assert_resumed(world, asked, [0, 40, 40], rows)
+    assert models_asked(world.sim, asked) == [asked.name, "down-prefill", "continues"]
+
+
+def test_a_stream_that_nobody_else_declares_to_go_on_with_stays_broken(world):
+    asked = ask(world, "resume-over", STREAM)
     assert_broken_stream(world, asked, 40)
     assert models_asked(world.sim, asked) == [asked.name, "down-prefill"]
 

@@ -98,12 +98,12 @@ TEST(the_first_route_that_matches_decides)
         const char *order;
     } cases[] = {
         { { .feature = { "insights", 8 }, .type = CALL_MATH }, "mistral gpt" },
-        { { .type = CALL_MATH }, "r1 gpt mistral" },
-        { { .type = CALL_CODING, .language = { "fr", 2 } }, "r1 gpt mistral" },
+        { { .type = CALL_MATH }, "r1 gpt mistral phi" },
+        { { .type = CALL_CODING, .language = { "fr", 2 } }, "r1 gpt mistral phi" },
         { { .type = CALL_CHAT, .language = { "fr", 2 } }, "mistral gpt" },
         { { .type = CALL_CHAT, .language = { "FR", 2 }, .tier = TIER_VIP }, "mistral gpt" },
         { { .type = CALL_CHAT, .tier = TIER_VIP }, "llama gpt" },
-        { { .type = CALL_CHAT }, "llama mistral phi" },
+        { { .type = CALL_CHAT }, "llama mistral phi gpt" },
     };
     for (size_t i = 0; i < HZ_LEN(cases); i++) {
         struct call *c = mem_alloc(sizeof(*c));
@@ -123,7 +123,7 @@ TEST(an_explicit_model_pins_and_keeps_its_fallbacks)
     struct plan plan;
     c->request.model = STR("r1");
     CHECK_OK(plan_for(c, &plan));
-    check_order(&plan, "r1 gpt mistral");
+    check_order(&plan, "r1 gpt mistral phi");
     c->request.model = STR("nothing");
     CHECK_ERR(plan_for(c, &plan), ERR_NO_MODEL);
     assert_string_equal(c->fail.param, "model");
@@ -165,7 +165,7 @@ TEST(a_cooling_deployment_is_left_out_until_its_time_has_come)
     loop_skip(gateway_loop.loop, 10 * NS_PER_S);
     fail_clear(&c->fail);
     CHECK_OK(plan_for(c, &plan));
-    check_order(&plan, "r1 gpt mistral");
+    check_order(&plan, "r1 gpt mistral phi");
     mem_free(c);
     close_all();
 }
@@ -197,7 +197,7 @@ TEST(an_open_breaker_is_planned_around_until_its_probe)
     loop_skip(gateway_loop.loop, 30 * NS_PER_S);
     fail_clear(&c->fail);
     CHECK_OK(plan_for(c, &plan));
-    check_order(&plan, "r1 gpt mistral");
+    check_order(&plan, "r1 gpt mistral phi");
     mem_free(c);
     close_all();
 }
@@ -216,7 +216,7 @@ TEST(a_prefill_goes_to_those_that_declare_it_or_to_all)
     c->request.model = STR("r1");
     c->request.has_prefill = true;
     CHECK_OK(plan_for(c, &plan));
-    check_order(&plan, "r1 gpt mistral");
+    check_order(&plan, "r1 gpt mistral phi");
     declare_prefill("gpt");
     declare_prefill("phi");
     CHECK_OK(plan_for(c, &plan));
@@ -224,7 +224,26 @@ TEST(a_prefill_goes_to_those_that_declare_it_or_to_all)
     CHECK_STR(plan.first->name, "gpt"); /* nobody was passed over */
     c->request.has_prefill = false;
     CHECK_OK(plan_for(c, &plan));
-    check_order(&plan, "r1 gpt mistral");
+    check_order(&plan, "r1 gpt mistral phi");
+    mem_free(c);
+    close_all();
+}
+
+TEST(a_place_is_taken_by_an_attempt_and_not_by_those_passed_over)
+{
+    open_with(yaml);
+    struct call *c = MEM_NEW(struct call);
+    c->request.model = STR("r1");
+    CHECK_OK(plan_for(c, &c->plan));
+    check_order(&c->plan, "r1 gpt mistral phi"); /* more than the three that may be asked */
+    for (c->rows_len = 0; c->rows_len < 3; c->rows_len++)
+        CHECK(plan_has_room(c, 0) && plan_has_room(c, 1) == (c->rows_len < 2));
+    CHECK(!plan_has_room(c, 0));
+    CHECK(!plan_is_alone(c));
+    c->said.text = STR("half a stream");
+    CHECK(!plan_may_ask(c, c->plan.list[3]));
+    declare_prefill("phi");
+    CHECK(plan_may_ask(c, c->plan.list[3]));
     mem_free(c);
     close_all();
 }
@@ -251,4 +270,4 @@ RUN_TESTS(T(the_first_route_that_matches_decides), T(an_explicit_model_pins_and_
           T(embeddings_never_change_their_model),
           T(a_cooling_deployment_is_left_out_until_its_time_has_come),
           T(an_open_breaker_is_planned_around_until_its_probe), T(a_prefill_goes_to_those_that_declare_it_or_to_all),
-          T(weights_decide_who_leads_and_the_others_follow))
+          T(a_place_is_taken_by_an_attempt_and_not_by_those_passed_over), T(weights_decide_who_leads_and_the_others_follow))
