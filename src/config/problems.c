@@ -43,6 +43,10 @@ void problem_warn(struct problems *p, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
 
+    for (size_t i = 0; i < p->warnings_len; i++) {
+        if (str_is(p->warnings[i], text))
+            return;
+    }
     if (p->warnings_len == p->warnings_cap) {
         size_t cap = p->warnings_cap ? p->warnings_cap * 2 : 8;
         struct str *more = arena_alloc(p->arena, cap * sizeof(*more));

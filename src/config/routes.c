@@ -7,6 +7,13 @@ struct mention {
     bool is_default; /* of the built-in table: models that are not declared are no news */
 };
 
+/* Two limits of which the second ends the first, too. */
+struct limit_pair {
+    const char *part, *whole;
+    int64_t part_ms, whole_ms;
+    const struct provider *provider; /* whose `whole` is; NULL: the route's own */
+};
+
 static struct str list_models(struct building *b)
 {
     struct buf all = { 0 };
@@ -83,6 +90,47 @@ static bool is_language(struct str text)
     return text.len == 2 || text.len == 3;
 }
 
+/* A limit that lies beyond the one that ends what it is part of. */
+static void check_limits(struct building *b, struct origin at, const struct limit_pair *pair)
+{
+    if (!pair->part_ms || !pair->whole_ms || pair->part_ms <= pair->whole_ms)
+        return;
+    if (pair->provider)
+        problem_warn(b->problems,
+                     "%s:%d: routes.timeouts_ms.%s (%lld) is never reached at provider %.*s: its %s is %lld",
+                     at.file, at.line, pair->part, (long long)pair->part_ms, STR_ARG(pair->provider->name),
+                     pair->whole, (long long)pair->whole_ms);
+    else
+        problem(b->problems, at, "routes.timeouts_ms.%s: must not pass %s, which is %lld here", pair->part,
+                pair->whole, (long long)pair->whole_ms);
+}
+
+/* What the route says against what holds: its own limit, else (p) a provider's. A total below attempt
+ * is no contradiction: it is shared. */
+static void check_timeouts(struct building *b, struct origin at, const struct timeouts *t,
+                           const struct provider *p)
+{
+    int64_t attempt_ms = !p ? t->attempt_ms : t->attempt_ms ? 0 : p->timeouts.attempt_ms;
+    int64_t total_ms = !p ? t->total_ms : t->total_ms ? 0 : p->timeouts.total_ms;
+    const struct limit_pair pairs[] = {
+        { "connect", "attempt", t->connect_ms, attempt_ms, p },
+        { "first_content", "attempt", t->first_content_ms, attempt_ms, p },
+        { "attempt", "total", t->attempt_ms, total_ms, p },
+    };
+    for (size_t i = 0; i < HZ_LEN(pairs); i++)
+        check_limits(b, at, &pairs[i]);
+}
+
+static void check_route_timeouts(struct building *b, const struct node *item, const struct route *route)
+{
+    struct origin at = document_place(item, "timeouts_ms");
+    check_timeouts(b, at, &route->timeouts, NULL);
+    for (size_t i = 0; i < route->models_len; i++) {
+        for (size_t j = 0; j < route->models[i]->deployments_len; j++)
+            check_timeouts(b, at, &route->timeouts, route->models[i]->deployments[j]->provider);
+    }
+}
+
 static void check_route(struct building *b, const struct node *item, const struct route *route)
 {
     if (route->language.len && !is_language(route->language))
@@ -90,6 +138,7 @@ static void check_route(struct building *b, const struct node *item, const struc
                 "routes.language: '%.*s' is no language code; allowed: two or three small letters "
                 "(fr, en)",
                 STR_ARG(problem_quote(&b->config->arena, route->language)));
+    check_route_timeouts(b, item, route);
     for (size_t i = 0; i < route->models_len; i++) {
         if (route->models[i]->is_embedding)
             problem(b->problems, document_place(item, "models"),
