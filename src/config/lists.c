@@ -40,7 +40,8 @@ static const struct field providers[] = {
     { "timeouts_ms.attempt", FIELD_INT, PROVIDER(timeouts.attempt_ms), TIMEOUT_RANGE,
       .preset = "60000", .help = "One attempt as a whole." },
     { "timeouts_ms.total", FIELD_INT, PROVIDER(timeouts.total_ms), TIMEOUT_RANGE,
-      .preset = "120000", .help = "The request with all its attempts." },
+      .preset = "120000", .help = "The request with all its attempts. While the plan has another deployment, an attempt gets at "
+              "most half of what is left of it; the last one gets all." },
 };
 const struct field_table provider_fields = FIELD_TABLE(providers);
 
@@ -152,7 +153,7 @@ static const struct field routes[] = {
     { "timeouts_ms.attempt", FIELD_INT, ROUTE(timeouts.attempt_ms), TIMEOUT_RANGE,
       .help = "In place of the provider's." },
     { "timeouts_ms.total", FIELD_INT, ROUTE(timeouts.total_ms), TIMEOUT_RANGE,
-      .help = "In place of the provider's." },
+      .help = "In place of the first provider's. May lie below attempt: half of it is the first attempt's." },
 };
 const struct field_table route_fields = FIELD_TABLE(routes);
 

@@ -35,14 +35,16 @@ static int64_t timeout_of(const struct attempt *a, size_t offset)
 }
 #define TIMEOUT_MS(a, field) timeout_of((a), offsetof(struct timeouts, field))
 
+/* Until the first content, an attempt also ends with its share of the total. */
 static int64_t deadline_after(const struct attempt *a, int64_t ms)
 {
-    return HZ_MIN(loop_now_ns(a->call->gateway->loop) + ms * NS_PER_MS, a->call->deadline_ns);
+    return HZ_MIN(loop_now_ns(a->call->gateway->loop) + ms * NS_PER_MS, a->call->share_ns);
 }
 
 int64_t attempt_idle_deadline(const struct attempt *a)
 {
-    return deadline_after(a, TIMEOUT_MS(a, idle_ms));
+    int64_t idle_ns = TIMEOUT_MS(a, idle_ms) * NS_PER_MS;
+    return HZ_MIN(loop_now_ns(a->call->gateway->loop) + idle_ns, a->call->deadline_ns);
 }
 
 enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err, const char *doing)
@@ -50,7 +52,8 @@ enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err
     if (task_stop_reason(t))
         return attempt_fail(a, OUTCOME_STOPPED, task_stop_reason(t), "%s while %s",
                             err_info(task_stop_reason(t))->text, doing);
-    if (err == ERR_TIMEOUT && loop_now_ns(task_loop(t)) >= a->call->deadline_ns)
+    /* Who flows is not to blame for the end of the total; who was silent until then is. */
+    if (err == ERR_TIMEOUT && a->first_content_ns && loop_now_ns(task_loop(t)) >= a->call->deadline_ns)
         return attempt_fail(a, OUTCOME_STOPPED, ERR_DEADLINE, "the request's deadline passed while %s",
                             doing);
     if (err == ERR_TIMEOUT)

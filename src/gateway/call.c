@@ -113,10 +113,18 @@ static enum next next_of(const struct attempt *a, enum outcome outcome)
     return next == NEXT_LARGER ? NEXT_LARGER : NEXT_AT_ONCE; /* a refusal is one of the prefill, too */
 }
 
+/* While somebody else is left, an attempt gets half of what is left of the total, so that another one
+ * always fits; the last gets all. */
+static int64_t share_of_total(const struct call *c, int64_t now_ns)
+{
+    return plan_has_another(c) ? now_ns + HZ_MAX(c->deadline_ns - now_ns, 0) / 2 : c->deadline_ns;
+}
+
 static enum outcome try_one(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
 {
     const struct deployment *d = c->plan.list[c->plan.at];
     c->keeps_text = resume_may_follow(c);
+    c->share_ns = share_of_total(c, loop_now_ns(task_loop(t)));
     if (c->said.text.len)
         resume_begin(c, d);
     enum outcome outcome = attempt_run(t, c, d, a);
@@ -127,12 +135,17 @@ static enum outcome try_one(struct task *t, struct call *c, struct attempt *a, s
     return outcome;
 }
 
-/* Those that are passed over take no place: attempts count. */
+/* Is there time for somebody else, and a place? Those that are passed over take none: attempts count. */
+static bool may_go_on(struct task *t, const struct call *c)
+{
+    return c->rows_len == 0 || (plan_has_room(c, 0) && loop_now_ns(task_loop(t)) < c->deadline_ns);
+}
+
 static enum outcome try_plan(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)
 {
     enum outcome outcome = OUTCOME_KEPT_AWAY;
     note_skipped(c);
-    for (size_t i = 0; i < c->plan.len && plan_has_room(c, 0); i++) {
+    for (size_t i = 0; i < c->plan.len && may_go_on(t, c); i++) {
         if (!plan_may_ask(c, c->plan.list[i]))
             continue;
         c->plan.at = i;

@@ -81,7 +81,8 @@ struct call {
     struct llm_said said;     /* the same with its envelope; text empty: nothing to go on with */
     struct plan plan;
     enum outcome outcome;
-    int64_t deadline_ns;
+    int64_t deadline_ns;      /* of the whole call: its total */
+    int64_t share_ns;         /* of it, for the attempt that runs now: until its first content */
     int64_t started_ns;
     int64_t first_content_ms; /* -1: none */
 

@@ -91,6 +91,8 @@ void setup_unref(struct setup *s);
 enum err plan_make(struct call *c, struct plan *out) HZ_MUST_USE;
 /* Is it worth an attempt, after what the call has met so far? */
 bool plan_may_ask(const struct call *c, const struct deployment *d);
+/* Will somebody else be asked, should the one who is asked now fail? */
+bool plan_has_another(const struct call *c);
 /* May the call make another attempt, besides the rows that it has and `more`? */
 bool plan_has_room(const struct call *c, size_t more);
 /* Nobody but the one who was asked is ever asked, so that it may be asked again. */

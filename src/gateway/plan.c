@@ -281,6 +281,19 @@ bool plan_has_room(const struct call *c, size_t more)
     return c->rows_len + more < (size_t)c->setup->config->fallback.max_deployments;
 }
 
+bool plan_has_another(const struct call *c)
+{
+    int64_t now_ns = loop_now_ns(c->gateway->loop);
+    for (size_t i = c->plan.at + 1; i < c->plan.len && plan_has_room(c, 1); i++) {
+        const struct deployment *d = c->plan.list[i];
+        struct breaker *b = &state_of(c->setup, d)->breaker;
+        if (plan_may_ask(c, d) && !cooling_ms(c, d) &&
+            breaker_may_pass(b, &c->setup->breaker_options, now_ns))
+            return true;
+    }
+    return false;
+}
+
 bool plan_is_alone(const struct call *c)
 {
     return c->plan.len == 1 || c->setup->config->fallback.max_deployments == 1;
