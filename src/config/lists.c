@@ -34,11 +34,13 @@ static const struct field providers[] = {
     { "timeouts_ms.connect", FIELD_INT, PROVIDER(timeouts.connect_ms), TIMEOUT_RANGE,
       .preset = "2000", .help = "To connect, TLS included." },
     { "timeouts_ms.first_content", FIELD_INT, PROVIDER(timeouts.first_content_ms), TIMEOUT_RANGE,
-      .preset = "8000", .help = "Streams: until the first content." },
+      .preset = "8000", .help = "Streams: until the first content. Comments that keep the connection open are none." },
     { "timeouts_ms.idle", FIELD_INT, PROVIDER(timeouts.idle_ms), TIMEOUT_RANGE, .preset = "20000",
-      .help = "Between two pieces of an answer." },
+      .help = "Between two pieces of an answer: of a whole one, bytes; of a stream, events after its first "
+              "content. A comment is no event: it tells of the connection, not of the model." },
     { "timeouts_ms.attempt", FIELD_INT, PROVIDER(timeouts.attempt_ms), TIMEOUT_RANGE,
-      .preset = "60000", .help = "One attempt as a whole." },
+      .preset = "60000", .help = "One attempt, until a whole answer or the first content of a stream is there. A stream that "
+              "goes on is ended by idle and total alone, since it may be long and healthy." },
     { "timeouts_ms.total", FIELD_INT, PROVIDER(timeouts.total_ms), TIMEOUT_RANGE,
       .preset = "120000", .help = "The request with all its attempts. While the plan has another deployment, an attempt gets at "
               "most half of what is left of it; the last one gets all." },

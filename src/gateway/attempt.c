@@ -111,10 +111,25 @@ static enum outcome outcome_of_status(struct attempt *a)
                         (int)HZ_MIN(a->error.message.len, 140), a->error.message.at);
 }
 
-static enum outcome read_error(struct task *t, struct attempt *a, int64_t deadline_ns)
+/* The whole body: from its first piece on, also each next one in time. */
+static enum err read_body(struct task *t, struct attempt *a, struct buf *out)
+{
+    int64_t deadline_ns = a->silent_ns;
+    for (;;) {
+        struct str data;
+        enum err err = http_exchange_read(t, &a->exchange, &data, deadline_ns);
+        if (!err && data.len)
+            err = buf_try_add(out, data);
+        if (err || data.len == 0)
+            return err;
+        deadline_ns = HZ_MIN(attempt_idle_deadline(a), a->silent_ns);
+    }
+}
+
+static enum outcome read_error(struct task *t, struct attempt *a)
 {
     struct buf body = { .limit = ERROR_BODY_BYTES };
-    enum err err = http_exchange_read_all(t, &a->exchange, &body, deadline_ns);
+    enum err err = read_body(t, a, &body);
     enum outcome outcome;
     if (err && task_stop_reason(t)) {
         outcome = attempt_wait_failed(t, a, err, "reading an error");
@@ -157,14 +172,14 @@ static bool is_part_of_answer(const struct attempt *a, struct str body, enum err
            (read_err || json_check(body, &ignored));
 }
 
-static enum outcome read_answer(struct task *t, struct attempt *a, int64_t deadline_ns)
+static enum outcome read_answer(struct task *t, struct attempt *a)
 {
     struct call *c = a->call;
     struct buf body = { .limit = (size_t)c->setup->config->server.max_answer_bytes };
     struct fail fail = { 0 };
     struct llm_answer_options options = attempt_answer_options(a);
     enum outcome outcome = OUTCOME_ANSWER;
-    enum err err = http_exchange_read_all(t, &a->exchange, &body, deadline_ns);
+    enum err err = read_body(t, a, &body);
     if (err) {
         outcome = err == ERR_TOO_LARGE
                       ? attempt_fail(a, OUTCOME_UNREADABLE, err, "the provider's answer is too large")
@@ -217,7 +232,8 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
     const struct provider *p = a->deployment->provider;
     bool is_stream = c->request.is_stream;
     int64_t attempt_ns = deadline_after(a, TIMEOUT_MS(a, attempt_ms));
-    a->silent_ns = is_stream ? deadline_after(a, TIMEOUT_MS(a, first_content_ms)) : attempt_ns;
+    int64_t content_ns = is_stream ? deadline_after(a, TIMEOUT_MS(a, first_content_ms)) : attempt_ns;
+    a->silent_ns = HZ_MIN(content_ns, attempt_ns);
     struct http_send send = {
         .origin = { p->is_tls, p->host, p->port, p->ca_file },
         .method = STR("POST"),
@@ -247,10 +263,10 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
     a->limits.request_id = arena_str(&c->http->arena, a->limits.request_id);
     task_set_stage(t, "read from provider");
     if (a->http_status != 200)
-        return read_error(t, a, a->silent_ns);
+        return read_error(t, a);
     if (is_stream && is_event_stream(&a->exchange.head))
         return relay_stream(t, a);
-    enum outcome outcome = read_answer(t, a, a->silent_ns);
+    enum outcome outcome = read_answer(t, a);
     if (is_stream && outcome == OUTCOME_ANSWER)
         return attempt_fail(a, OUTCOME_UNREADABLE, ERR_UPSTREAM_BROKEN,
                             "a stream was asked for, but the provider sent a whole answer");

@@ -110,7 +110,7 @@ struct attempt {
     int number; /* 1.. within the operation */
     int64_t started_ns, started_wall_ms;
     int64_t first_content_ns;  /* 0: none yet */
-    int64_t silent_ns;         /* deadline for the first content */
+    int64_t silent_ns;         /* deadline for the first content, or for a whole answer */
     int http_status;
     enum err err;
     char detail[200];          /* why, for people */
@@ -129,7 +129,7 @@ enum outcome attempt_fail(struct attempt *a, enum outcome outcome, enum err err,
 /* The end of a wait as an outcome: who stopped it, or which deadline passed. */
 enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err, const char *doing);
 struct llm_answer_options attempt_answer_options(const struct attempt *a);
-/* When a stream that has begun counts as stalled, from now. */
+/* When an answer that has begun counts as stalled, if the last piece of it came now. */
 int64_t attempt_idle_deadline(const struct attempt *a);
 
 /* ---- relay.c ---- */

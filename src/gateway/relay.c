@@ -10,6 +10,7 @@ struct relay {
     struct buf out; /* for the client, not sent yet */
     bool has_content; /* the answer is committed to this provider */
     bool is_complete; /* every choice has its finish_reason: only usage and [DONE] may follow */
+    bool has_event;   /* since the last look; a comment is none, whoever keeps the connection alive */
     bool is_done;     /* [DONE], or all choices finished at the end */
     enum outcome outcome;
 };
@@ -105,6 +106,7 @@ static void take_data(struct relay *r, struct str data)
                                        "the provider sent an event that is too large"));
         else if (is_event && event.has_data)
             take_event(r, event.data);
+        r->has_event |= is_event && event.has_data;
     }
 }
 
@@ -159,9 +161,9 @@ static enum err pass_on(struct task *t, struct relay *r)
 static void relay_run(struct task *t, struct relay *r)
 {
     struct attempt *a = r->attempt;
+    int64_t deadline_ns = a->silent_ns;
     while (!r->is_done) {
         struct str data;
-        int64_t deadline_ns = r->has_content ? attempt_idle_deadline(a) : a->silent_ns;
         enum err err = http_exchange_read(t, &a->exchange, &data, deadline_ns);
         if (err) {
             fail_relay(r, attempt_wait_failed(t, a, err, "reading the stream"));
@@ -177,6 +179,9 @@ static void relay_run(struct task *t, struct relay *r)
             r->outcome = attempt_fail(a, OUTCOME_STOPPED, why, "the client left");
             return;
         }
+        if (r->has_content && r->has_event)
+            deadline_ns = attempt_idle_deadline(a);
+        r->has_event = false;
     }
 }
 

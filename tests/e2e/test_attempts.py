@@ -79,3 +79,74 @@ def test_when_a_short_total_ends_all_that_were_asked_are_named(start_server, raw
     assert (reply.status, reply.error["code"]) == (504, "upstream_silent"), reply
     assert "p/silent: " in reply.error["message"] and "p/mute: " in reply.error["message"]
     assert [(line["deployment"], line["outcome"]) for line in failed] == [("silent", "silent"), ("mute", "silent")]
+
+
+# ---- what each limit means ----
+
+def pings(raw, connection):
+    """Comments until the other side has had enough."""
+    while not raw.closing.wait(0.05):
+        connection.sendall(chunked(b": OPENROUTER PROCESSING\n\n"))
+
+
+def test_a_comment_is_no_content(start_server, raw):
+    def processing(connection, nth):
+        connection.sendall(STREAM_HEAD)
+        pings(raw, connection)
+
+    raw.handlers |= {"processing": processing, "good": good_stream}
+    server = start_server(sections(raw, "processing", "good", providers=[entry(raw, first_content=500)]))
+    reply, failed = ask(server, stream=True)
+    assert reply.status == 200 and reply.text == "Hello.", reply
+    assert [(line["deployment"], line["outcome"]) for line in failed] == [("processing", "silent")]
+
+
+def test_a_comment_does_not_keep_a_stalled_stream_alive(start_server, raw):
+    def stalled(connection, nth):
+        connection.sendall(STREAM_HEAD + event("Hel"))
+        pings(raw, connection)
+
+    raw.handlers["stalled"] = stalled
+    server = start_server(sections(raw, "stalled", providers=[entry(raw, idle=500)]))
+    reply, failed = ask(server, stream=True)
+    assert reply.status == 200 and b'"upstream_broken"' in reply.body, reply
+    assert [line["outcome"] for line in failed] == ["broken"]
+
+
+@BOTH
+def test_the_attempt_ends_a_silent_stream_like_a_whole_answer(start_server, raw, is_stream):
+    if is_stream:
+        raw.handlers["good"] = good_stream
+    server = start_server(sections(raw, "silent", "good", routes=[
+        {"models": ["silent", "good"], "timeouts_ms": {"attempt": 500}}]))
+    reply, failed = ask(server, stream=is_stream)
+    assert reply.status == 200 and reply.text == "Hello.", reply
+    assert [line["outcome"] for line in failed] == ["silent"]
+
+
+def test_the_attempt_does_not_end_a_stream_that_goes_on(start_server, raw):
+    def slow(connection, nth):
+        connection.sendall(STREAM_HEAD)
+        for _ in range(30):
+            connection.sendall(event("word "))
+            raw.closing.wait(0.1)
+        return END
+
+    raw.handlers["slow"] = slow
+    server = start_server(sections(raw, "slow", providers=[entry(raw, connect=2000, first_content=2000, attempt=2000)]))
+    reply, failed = ask(server, stream=True)
+    assert reply.text == "word " * 30 and failed == []
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_whole_answer_that_stops_within_is_ended_by_idle(start_server, raw, status):
+    def halting(connection, nth):
+        said = completion() if status == 200 else refusal(503)
+        connection.sendall(said[:-10])
+        raw.silence(connection, nth)
+
+    raw.handlers["halting"] = halting
+    server = start_server(sections(raw, "halting", "good", providers=[entry(raw, idle=500)]))
+    reply, failed = ask(server)
+    assert reply.status == 200 and reply.headers["x-huntaze-deployment"] == "good", reply
+    assert [line["outcome"] for line in failed] == ["silent" if status == 200 else "server_error"]
