@@ -8,9 +8,7 @@
 
 enum {
     ERROR_BODY_BYTES = 64 * 1024,
-    ADDED_BYTES = 128,       /* what an answer usually grows by when it is reworded */
-    LIMITED_FIRST_MS = 1000, /* a 429 without Retry-After: doubling from here ... */
-    LIMITED_MAX_MS = 60000,  /* ... to here; also the most we believe a Retry-After */
+    ADDED_BYTES = 128, /* what an answer usually grows by when it is reworded */
 };
 
 enum outcome attempt_fail(struct attempt *a, enum outcome outcome, enum err err, const char *fmt, ...)
@@ -70,15 +68,12 @@ enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err
 
 /* ---- a status that is not 200 ---- */
 
-static void cool_down(struct attempt *a)
+/* Everybody leaves it alone from now on. */
+static void begin_rest(struct attempt *a)
 {
-    int32_t in_row = atomic_fetch_add(&a->state->limited_in_row, 1);
-    int64_t ms = a->limits.retry_after_ms;
-    if (ms < 0)
-        ms = in_row < 6 ? LIMITED_FIRST_MS << in_row : LIMITED_MAX_MS;
-    ms = HZ_MIN(ms, (int64_t)LIMITED_MAX_MS);
-    a->limits.retry_after_ms = ms;
-    atomic_store(&a->state->cooling_until_ns, loop_now_ns(a->call->gateway->loop) + ms * NS_PER_MS);
+    int64_t now_ns = loop_now_ns(a->call->gateway->loop);
+    rest_note(&a->state->rest, a->started_ns, now_ns, a->limits.retry_after_ms);
+    a->limits.retry_after_ms = rest_left_ms(&a->state->rest, now_ns);
 }
 
 /* Status to outcome; the first row that matches wins (design §6). */
@@ -142,7 +137,7 @@ static enum outcome read_error(struct task *t, struct attempt *a)
         outcome = outcome_of_status(a);
     }
     if (outcome == OUTCOME_LIMITED)
-        cool_down(a);
+        begin_rest(a);
     buf_fini(&body);
     return outcome;
 }
@@ -280,8 +275,7 @@ static void note_latency(struct attempt *a)
     int64_t old_us = atomic_load_explicit(&a->state->latency_us, memory_order_relaxed);
     int64_t new_us = old_us ? old_us + (took_us - old_us) / 10 : took_us;
     atomic_store_explicit(&a->state->latency_us, HZ_MAX(new_us, 1), memory_order_relaxed);
-    if (atomic_load_explicit(&a->state->limited_in_row, memory_order_relaxed))
-        atomic_store(&a->state->limited_in_row, 0);
+    rest_answered(&a->state->rest, a->started_ns);
 }
 
 static void note_breaker(struct attempt *a, enum outcome outcome)
@@ -334,9 +328,12 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
         .number = (int)c->rows_len + 1,
         .started_ns = loop_now_ns(c->gateway->loop),
         .started_wall_ms = clock_wall_ms(),
-        .limits = { .retry_after_ms = -1 },
     };
     c->served = d;
+    /* Another call may have met a 429 since the plan was made. */
+    a->limits.retry_after_ms = rest_left_ms(&a->state->rest, a->started_ns);
+    if (a->limits.retry_after_ms)
+        return attempt_fail(a, OUTCOME_LIMITED, ERR_RATE_LIMIT, "rate limited");
     struct llm_outbound outbound;
     struct fail fail = { 0 };
     enum err err = llm_outbound_build(a->memory, &c->request, d, &outbound, &fail);

@@ -175,6 +175,8 @@ static enum outcome repeat(struct task *t, struct call *c, struct attempt *a, en
         int64_t ms = REPEAT_FIRST_MS << i;
         ms += (int64_t)random_below((uint64_t)(2 * ms * REPEAT_JITTER_PERCENT / 100)) -
               ms * REPEAT_JITTER_PERCENT / 100;
+        /* A 429 may repeat where an override says so, but never before its time. */
+        ms = HZ_MAX(ms, rest_left_ms(&a->state->rest, loop_now_ns(task_loop(t))));
         struct retry_budget *budget = &c->setup->retries[a->deployment->provider->index];
         bool is_too_late = loop_now_ns(task_loop(t)) + ms * NS_PER_MS >= c->deadline_ns;
         if (is_too_late || !retry_budget_take(budget))

@@ -139,7 +139,7 @@ void gateway_provider_state(const struct gateway_loop *gl, size_t index, struct 
             continue;
         const struct deployment_state *s = gl->setup->deployments[i];
         has_any = true;
-        has_ready |= atomic_load(&s->cooling_until_ns) <= now_ns;
+        has_ready |= rest_left_ms(&s->rest, now_ns) == 0;
         out->is_failing |= breaker_state(&s->breaker) != BREAKER_CLOSED;
         out->attempts += atomic_load(&s->attempts);
         out->failures += atomic_load(&s->failures);

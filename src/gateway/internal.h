@@ -8,6 +8,7 @@
 #include "gateway/auth.h"
 #include "gateway/breaker.h"
 #include "gateway/gateway.h"
+#include "gateway/rest.h"
 #include "http/client.h"
 #include "ledger/keys.h"
 #include "net/dns.h"
@@ -16,11 +17,10 @@
  * the ledger's names for it are the same. */
 struct deployment_state {
     _Atomic int refs;
-    _Atomic int64_t cooling_until_ns; /* a 429 asked for it */
-    _Atomic int32_t limited_in_row;   /* 429s since the last success */
-    _Atomic int64_t latency_us;       /* moving average of whole answers; 0 = none yet */
+    _Atomic int64_t latency_us; /* moving average of whole answers; 0 = none yet */
     _Atomic int64_t attempts, failures;
     struct breaker breaker;
+    struct rest rest; /* after a 429 */
     struct series *breaker_gauge;
     struct series *outcomes[OUTCOMES];
     struct series *seconds, *first_content;

@@ -138,9 +138,7 @@ static bool may_be_called(const struct call *c, const struct deployment *d, stru
 
 static int64_t cooling_ms(const struct call *c, const struct deployment *d)
 {
-    int64_t until_ns = atomic_load_explicit(&state_of(c->setup, d)->cooling_until_ns, memory_order_relaxed);
-    int64_t left_ns = until_ns - loop_now_ns(c->gateway->loop);
-    return left_ns > 0 ? (left_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
+    return rest_left_ms(&state_of(c->setup, d)->rest, loop_now_ns(c->gateway->loop));
 }
 
 /* An open breaker keeps everybody away; the soonest probe is what the caller is told to wait for. */

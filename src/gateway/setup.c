@@ -16,6 +16,7 @@ static struct deployment_state *deployment_create(struct ledger *ledger, const s
     struct deployment_state *s = MEM_NEW(struct deployment_state);
     atomic_init(&s->refs, 1);
     breaker_init(&s->breaker);
+    rest_init(&s->rest);
     s->name = ledger_name(ledger, d->name);
     s->provider_name = ledger_name(ledger, d->provider->name);
     s->model_name = ledger_name(ledger, d->model->name);
@@ -30,6 +31,7 @@ static void deployment_unref(struct deployment_state *s)
     if (breaker_state(&s->breaker) != BREAKER_CLOSED)
         series_add(s->breaker_gauge, -1);
     breaker_fini(&s->breaker);
+    rest_fini(&s->rest);
     mem_free(s);
 }
 

@@ -4,9 +4,19 @@
 
 #include <time.h>
 
-enum { DATE_MAX = 40 };
+enum { DATE_MAX = 40, WAIT_DIGITS_MAX = 9 };
+static const int64_t WAIT_MAX_MS = 999999999000; /* what such a number of seconds is; some thirty years */
 
 /* ---- values ---- */
+
+static bool is_digits(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+    }
+    return text.len > 0;
+}
 
 /* "1.5" of a unit of `scale` milliseconds: 1500 for seconds. False for what is no such number. */
 static bool parse_ms(struct str text, int64_t scale, int64_t *out)
@@ -16,8 +26,11 @@ static bool parse_ms(struct str text, int64_t scale, int64_t *out)
     struct str whole = str_cut(&fraction, '.');
     char shortened[32];
     size_t len = whole.len + (fraction.at ? 1 + HZ_MIN(fraction.len, 6) : 0);
-    /* Years, or decimals beyond the microsecond: neither is a wait. */
-    if (whole.len > 9 || len >= sizeof(shortened))
+    if (whole.len > WAIT_DIGITS_MAX) {
+        *out = WAIT_MAX_MS;
+        return is_digits(whole) && (!fraction.at || is_digits(fraction));
+    }
+    if (len >= sizeof(shortened))
         return false;
     memcpy(shortened, text.at, len);
     if (str_to_scaled(str_make(shortened, len), 6, &micro) || micro < 0)
@@ -66,9 +79,14 @@ struct limits_reading {
 
 typedef void limit_fn(struct limits_reading *in, struct str value);
 
+/* Of several the longest: who keeps to it keeps to all. */
 static void read_retry_after_ms(struct limits_reading *in, struct str value)
 {
-    in->has_precise_wait |= parse_ms(value, 1, &in->out->retry_after_ms);
+    int64_t wait_ms;
+    if (!parse_ms(value, 1, &wait_ms))
+        return;
+    in->out->retry_after_ms = in->has_precise_wait ? HZ_MAX(in->out->retry_after_ms, wait_ms) : wait_ms;
+    in->has_precise_wait = true;
 }
 
 static void read_retry_after(struct limits_reading *in, struct str value)
@@ -77,7 +95,7 @@ static void read_retry_after(struct limits_reading *in, struct str value)
     if (in->has_precise_wait)
         return;
     if (parse_ms(value, 1000, &wait_ms) || parse_date(value, in->now_ms, &wait_ms))
-        in->out->retry_after_ms = wait_ms;
+        in->out->retry_after_ms = HZ_MAX(in->out->retry_after_ms, wait_ms);
 }
 
 static void read_remaining_requests(struct limits_reading *in, struct str value)

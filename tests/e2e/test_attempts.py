@@ -1,7 +1,10 @@
 """How long an attempt may take, what a rest after a 429 means, and what overrides change: against a
 provider that is scripted byte by byte."""
+import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
 
 import pytest
 
@@ -150,3 +153,96 @@ def test_a_whole_answer_that_stops_within_is_ended_by_idle(start_server, raw, st
     reply, failed = ask(server)
     assert reply.status == 200 and reply.headers["x-huntaze-deployment"] == "good", reply
     assert [line["outcome"] for line in failed] == ["silent" if status == 200 else "server_error"]
+
+
+# ---- after a 429 ----
+
+def in_seconds(seconds):
+    return formatdate(time.time() + seconds, usegmt=True)
+
+
+@pytest.mark.parametrize("headers, shortest, longest", [
+    ([("Retry-After", "-5")], 1, 1), ([("Retry-After", "soon")], 1, 1), ([("Retry-After", "0")], 1, 1), ([], 1, 1),
+    ([("Retry-After", "30")], 1, 30), ([("Retry-After", "30"), ("Retry-After", "1")], 2, 30),
+    ([("Retry-After", "99999999999")], 3000, 3600), ([("retry-after-ms", "9999999999")], 3000, 3600),
+    ([("Retry-After", "1800")], 1500, 1800),
+    ([("Retry-After", lambda: in_seconds(600))], 300, 601), ([("Retry-After", lambda: in_seconds(-600))], 1, 1),
+], ids=["negative", "no-number", "zero", "none", "seconds", "two", "centuries", "months", "half-an-hour", "date", "past"])
+def test_a_429_rests_for_what_it_states(start_server, raw, headers, shortest, longest):
+    said = [(name, value() if callable(value) else value) for name, value in headers]
+    raw.handlers["limited"] = lambda connection, nth: refusal(429, said)
+    server = start_server(sections(raw, "limited"))
+    reply, failed = ask(server)
+    assert reply.status == 429, reply
+    assert shortest <= int(reply.headers["retry-after"]) <= longest
+    assert [line["outcome"] for line in failed] == ["limited"]
+
+
+def test_a_burst_of_429s_is_one_rest(start_server, raw):
+    beside = 7
+    together = threading.Barrier(beside)
+
+    def burst(connection, nth):
+        together.wait(20)
+        return refusal(429)
+
+    raw.handlers["burst"] = burst
+    server = start_server(sections(raw, "burst"))
+    with ThreadPoolExecutor(beside) as pool:
+        replies = list(pool.map(lambda _: server.chat("burst"), range(beside)))
+    assert {(reply.status, reply.headers["retry-after"]) for reply in replies} == {(429, "1")}
+
+
+def test_a_later_429_without_a_time_does_not_end_a_longer_rest(start_server, raw):
+    """Of two that are in flight at once, the second answer says less."""
+    both, first_is_read = threading.Barrier(2), threading.Event()
+
+    def short(connection, nth):
+        both.wait(20)
+        if nth == 1:
+            return refusal(429, [("Retry-After", "600")])
+        first_is_read.wait(20)
+        return refusal(429)
+
+    raw.handlers["short"] = short
+    server = start_server(sections(raw, "short"))
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(server.chat, "short") for _ in range(2)]
+        assert eventually(lambda: any(future.done() for future in asked), 20)
+        first_is_read.set()
+        waits = [int(future.result().headers["retry-after"]) for future in asked]
+    assert min(waits) > 300, waits
+
+
+def test_who_began_to_rest_since_the_plan_was_made_is_passed_over(start_server, raw):
+    release = threading.Event()
+
+    def slow(connection, nth):
+        release.wait(20)
+        return refusal(503)
+
+    raw.handlers |= {"slow": slow, "limited": lambda connection, nth: refusal(429, [("Retry-After", "600")])}
+    server = start_server(sections(raw, "slow", "limited", "good"))
+    with ThreadPoolExecutor(1) as pool:
+        planned = pool.submit(ask, server)
+        assert eventually(lambda: raw.times("slow") == 1, 20)
+        assert server.chat("limited").status == 429
+        release.set()
+        reply, failed = planned.result()
+    assert reply.status == 200 and reply.headers["x-huntaze-deployment"] == "good", reply
+    assert raw.times("limited") == 1 and [line["deployment"] for line in failed] == ["slow"]
+
+
+def test_an_override_repeats_a_429_but_not_before_its_time(start_server, raw):
+    asked = []
+
+    def limited_once(connection, nth):
+        asked.append(time.monotonic())
+        return refusal(429, [("Retry-After", "3")]) if nth == 1 else completion()
+
+    raw.handlers["once"] = limited_once
+    server = start_server(sections(raw, "once", failures=[{"outcome": "limited", "again": "repeat"}]))
+    reply, failed = ask(server)
+    assert reply.status == 200, reply
+    assert [line["outcome"] for line in failed] == ["limited"]
+    assert asked[1] - asked[0] >= 2.9

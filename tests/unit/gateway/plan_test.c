@@ -154,12 +154,12 @@ TEST(a_cooling_deployment_is_left_out_until_its_time_has_come)
     c->request.model = STR("r1");
     int64_t now_ns = loop_now_ns(gateway_loop.loop);
     size_t r1 = config_find_model(setup.config, STR("r1"))->deployments[0]->index;
-    states[r1].cooling_until_ns = now_ns + 2000 * NS_PER_MS;
+    states[r1].rest.until_ns = now_ns + 2000 * NS_PER_MS;
     CHECK_OK(plan_for(c, &plan));
     check_order(&plan, "gpt mistral phi");
     CHECK_STR(plan.first->name, "r1"); /* what answers now counts as a fallback */
     for (size_t i = 0; i < setup.config->deployments_len; i++)
-        states[i].cooling_until_ns = now_ns + (int64_t)(i + 1) * 1000 * NS_PER_MS;
+        states[i].rest.until_ns = now_ns + (int64_t)(i + 1) * 1000 * NS_PER_MS;
     CHECK_ERR(plan_for(c, &plan), ERR_RATE_LIMIT);
     CHECK(plan.retry_after_ms >= 1000 && plan.retry_after_ms <= 7000);
     loop_skip(gateway_loop.loop, 10 * NS_PER_S);

@@ -39,7 +39,10 @@ TEST(waits_are_read_in_all_their_forms)
         { "retry-after", "-1", -1 },
         { "retry-after", "soon", -1 },
         { "retry-after", "", -1 },
-        { "retry-after", "99999999999999999999", -1 },
+        { "retry-after", "99999999999", 999999999000 },
+        { "retry-after-ms", "99999999999999999999.5", 999999999000 },
+        { "retry-after", "9999999999x", -1 },
+        { "retry-after", "9999999999.", -1 },
         { "retry-after", "Sun, 06 Nov 1994 08:49:37 GMT and some more text", -1 },
         { "x-other", "5", -1 },
     };
@@ -52,6 +55,13 @@ TEST(milliseconds_stand_above_seconds_in_any_order)
     CHECK_EQ(limits_of("retry-after-ms", "250", "retry-after", "9").retry_after_ms, 250);
     CHECK_EQ(limits_of("retry-after", "9", "retry-after-ms", "250").retry_after_ms, 250);
     CHECK_EQ(limits_of("retry-after-ms", "?", "retry-after", "9").retry_after_ms, 9000);
+}
+
+TEST(of_several_waits_the_longest_counts)
+{
+    CHECK_EQ(limits_of("retry-after", "30", "retry-after", "1").retry_after_ms, 30000);
+    CHECK_EQ(limits_of("retry-after", "1", "retry-after", "30").retry_after_ms, 30000);
+    CHECK_EQ(limits_of("retry-after-ms", "30", "retry-after-ms", "1").retry_after_ms, 30);
 }
 
 TEST(negative_remainders_mean_unknown_and_never_exhausted)
@@ -72,5 +82,6 @@ TEST(region_and_request_ids_are_kept_for_support)
 }
 
 RUN_TESTS(T(waits_are_read_in_all_their_forms), T(milliseconds_stand_above_seconds_in_any_order),
+          T(of_several_waits_the_longest_counts),
           T(negative_remainders_mean_unknown_and_never_exhausted),
           T(region_and_request_ids_are_kept_for_support))
