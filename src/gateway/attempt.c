@@ -302,6 +302,13 @@ static void note_breaker(struct attempt *a, enum outcome outcome)
               HZ_LEN(fields));
 }
 
+/* Of the deployment, whatever an override lets follow. Refusing what it cannot go on with is one, too. */
+static bool is_failure(const struct attempt *a, enum outcome outcome)
+{
+    return outcome_info(outcome)->rule.next != NEXT_NO ||
+           (outcome == OUTCOME_REFUSED && a->call->request.prefill.len);
+}
+
 static void log_failure(const struct attempt *a, enum outcome outcome)
 {
     const struct log_field fields[] = {
@@ -313,8 +320,11 @@ static void log_failure(const struct attempt *a, enum outcome outcome)
         LOG_TEXT("reason", a->detail),
         LOG_STR("upstream_request_id", a->limits.request_id),
     };
-    /* Wrong credentials, a missing deployment and an empty account heal only when somebody acts. */
-    enum log_level level = outcome == OUTCOME_CREDENTIALS ? LOG_ERROR : LOG_WARN;
+    /* Wrong credentials, a missing deployment and an empty account heal only when somebody acts. What
+     * callers do (leave, ask for what is refused) is the usual course of things. */
+    enum log_level level = outcome == OUTCOME_CREDENTIALS ? LOG_ERROR
+                           : is_failure(a, outcome)       ? LOG_WARN
+                                                          : LOG_INFO;
     log_write(level, &a->call->log, "attempt_failed", fields, HZ_LEN(fields));
 }
 
@@ -332,16 +342,17 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
     c->served = d;
     /* Another call may have met a 429 since the plan was made. */
     a->limits.retry_after_ms = rest_left_ms(&a->state->rest, a->started_ns);
-    if (a->limits.retry_after_ms)
+    a->is_passed_over = a->limits.retry_after_ms > 0;
+    if (a->is_passed_over)
         return attempt_fail(a, OUTCOME_LIMITED, ERR_RATE_LIMIT, "rate limited");
     struct llm_outbound outbound;
     struct fail fail = { 0 };
     enum err err = llm_outbound_build(a->memory, &c->request, d, &outbound, &fail);
     if (err)
         return attempt_fail(a, OUTCOME_REFUSED, err, "%s", fail.text);
-    if (!breaker_enter(&a->state->breaker, &c->setup->breaker_options, a->started_ns)) {
+    a->is_passed_over = !breaker_enter(&a->state->breaker, &c->setup->breaker_options, a->started_ns);
+    if (a->is_passed_over)
         return attempt_fail(a, OUTCOME_KEPT_AWAY, ERR_UPSTREAM, "its circuit breaker is open");
-    }
     if (!settle_begin(a)) {
         note_breaker(a, OUTCOME_STOPPED);
         return attempt_fail(a, OUTCOME_STOPPED, ERR_BUSY, "too many calls are in flight");
@@ -351,13 +362,10 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
     note_breaker(a, outcome);
 
     atomic_fetch_add_explicit(&a->state->attempts, 1, memory_order_relaxed);
-    if (outcome == OUTCOME_ANSWER) {
+    if (outcome == OUTCOME_ANSWER)
         note_latency(a);
-    } else if (rule_of(c->setup, d, outcome)->next != NEXT_NO ||
-               (outcome == OUTCOME_REFUSED && c->request.prefill.len)) {
+    else if (is_failure(a, outcome))
         atomic_fetch_add_explicit(&a->state->failures, 1, memory_order_relaxed);
-        log_failure(a, outcome);
-    }
     settle_note(a, outcome);
     return outcome;
 }
@@ -370,6 +378,8 @@ enum outcome attempt_run(struct task *t, struct call *c, const struct deployment
     arena_init(&memory, c->http->arena.limit_bytes);
     a->memory = &memory;
     enum outcome outcome = run(t, c, d, a);
+    if (outcome != OUTCOME_ANSWER && !a->is_passed_over)
+        log_failure(a, outcome);
     a->memory = NULL;
     arena_fini(&memory);
     return outcome;

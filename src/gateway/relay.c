@@ -176,7 +176,7 @@ static void relay_run(struct task *t, struct relay *r)
         err = pass_on(t, r);
         if (err) {
             enum err why = task_stop_reason(t) ? task_stop_reason(t) : ERR_CLIENT_GONE;
-            r->outcome = attempt_fail(a, OUTCOME_STOPPED, why, "the client left");
+            r->outcome = attempt_fail(a, OUTCOME_STOPPED, why, "%s", err_info(why)->text);
             return;
         }
         if (r->has_content && r->has_event)

@@ -1,5 +1,7 @@
 """How long an attempt may take, what a rest after a 429 means, and what overrides change: against a
 provider that is scripted byte by byte."""
+import http.client
+import json
 import threading
 import time
 import uuid
@@ -246,3 +248,60 @@ def test_an_override_repeats_a_429_but_not_before_its_time(start_server, raw):
     assert reply.status == 200, reply
     assert [line["outcome"] for line in failed] == ["limited"]
     assert asked[1] - asked[0] >= 2.9
+
+
+# ---- the log tells of each attempt that failed ----
+
+@pytest.mark.parametrize("status, code, outcome", [
+    (400, "invalid_value", "refused"), (422, "invalid_value", "refused"), (400, "content_filter", "content_filter")])
+def test_a_refusal_has_its_line(start_server, raw, status, code, outcome):
+    raw.handlers["refusing"] = lambda connection, nth: refusal(status, code=code)
+    server = start_server(sections(raw, "refusing", "good"))
+    reply, failed = ask(server)
+    assert reply.status == status, reply
+    assert [(line["level"], line["outcome"], line["upstream_status"]) for line in failed] == [("info", outcome, status)]
+    assert health_of(server, "refusing")[0]["failures"] == 0
+
+
+def talks(raw, connection):
+    connection.sendall(STREAM_HEAD)
+    while not raw.closing.wait(0.05):
+        connection.sendall(event("word "))
+
+
+def test_a_stream_that_its_deadline_ends_has_its_line(start_server, raw):
+    raw.handlers["talking"] = lambda connection, nth: talks(raw, connection)
+    server = start_server(sections(raw, "talking", routes=[{"models": ["talking"], "timeouts_ms": {"total": 2000}}]))
+    reply, failed = ask(server, stream=True)
+    assert reply.status == 200 and b'"deadline_exceeded"' in reply.body, reply
+    assert [(line["level"], line["outcome"]) for line in failed] == [("info", "stopped")]
+    assert "deadline" in failed[0]["reason"]
+    assert health_of(server, "talking")[1]["state"] == "closed"
+
+
+@pytest.mark.parametrize("name", ["silent", "talking"])
+def test_a_client_that_leaves_has_its_line(start_server, raw, name):
+    raw.handlers["talking"] = lambda connection, nth: talks(raw, connection)
+    server = start_server(sections(raw, name))
+    mark = f"left-{uuid.uuid4()}"
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    client.request("POST", "/v1/chat/completions", headers={
+        "Authorization": f"Bearer {server.key}", "X-Correlation-ID": mark}, body=json.dumps({
+            "model": name, "stream": name == "talking", "messages": [{"role": "user", "content": "Hi."}]}))
+    assert eventually(lambda: raw.times(name) == 1, 20)
+    client.close()
+    (line,) = eventually(lambda: failures(server, mark), 20)
+    assert (line["level"], line["outcome"], line["deployment"]) == ("info", "stopped", name)
+    assert "client has left" in line["reason"]
+
+
+def test_a_call_that_a_shutdown_ends_has_its_line(start_server, raw):
+    server = start_server(sections(raw, "silent", server={"shutdown_ms": 0}))
+    mark = f"shut-{uuid.uuid4()}"
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(server.chat, "silent", headers={"X-Correlation-ID": mark})
+        assert eventually(lambda: raw.times("silent") == 1, 20)
+        assert server.stop() == []
+    (line,) = failures(server, mark)
+    assert (line["level"], line["outcome"]) == ("info", "stopped")
+    assert "shutting down" in line["reason"]
