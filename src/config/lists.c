@@ -174,7 +174,7 @@ static const struct field failures[] = {
     { "provider", FIELD_TEXT, FAILURE(provider), .preset = "*",
       .help = "A provider's name, or \"*\" for every provider." },
     { "outcome", FIELD_TEXT, FAILURE(outcome), .choices = OUTCOMES_OVERRIDABLE,
-      .marks = FIELD_REQUIRED, .help = "The row of the failure table (docs/operations.md)." },
+      .marks = FIELD_REQUIRED, .help = "The row of the failure table above." },
     { "again", FIELD_CHOICE, FAILURE(again), .choices = AGAIN_CHOICES,
       .help = "The same deployment again, where the plan has no other: after 1, 2 and 4 s." },
     { "next", FIELD_CHOICE, FAILURE(next), .choices = NEXT_CHOICES,

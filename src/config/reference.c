@@ -159,7 +159,7 @@ static void add_failures(struct buf *out)
                  nexts[info->rule.next], healths[info->rule.health]);
     }
     add_fields("failures", "A list: rows of the failure table that this installation changes. The first row that\n"
-               "matches provider and outcome wins; what it does not say stays.", failure_fields, out);
+               "matches provider and outcome wins: it alone counts, and what it does not say stays as above.", failure_fields, out);
 }
 
 void config_write_reference(struct buf *out)

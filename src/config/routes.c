@@ -265,6 +265,25 @@ static bool is_provider(const struct config *c, struct str name)
     return str_is(name, "*");
 }
 
+/* The first row that matches wins: one that changes nothing, or stands behind such a one, is an error. */
+static void check_failure(struct building *b, const struct node *item, const struct failure_override *f)
+{
+    const struct config *c = b->config;
+    if (f->again < 0 && f->next < 0 && f->breaker < 0)
+        problem(b->problems, item->origin, "failures: the row changes nothing; allowed: again, next, breaker");
+    for (const struct failure_override *other = c->failures; other < f; other++) {
+        bool holds = str_is(other->provider, "*") || str_eq(other->provider, f->provider);
+        if (other->outcome != f->outcome || !holds)
+            continue;
+        problem(b->problems, item->origin,
+                "failures: never used: for outcome %s of provider %.*s, the first row that matches is "
+                "that of provider %.*s before it; put the one that says more before it, or join them",
+                outcome_name(f->outcome), STR_ARG(problem_quote(&b->config->arena, f->provider)),
+                STR_ARG(problem_quote(&b->config->arena, other->provider)));
+        return;
+    }
+}
+
 void failures_build(struct building *b, const struct node *list)
 {
     struct config *c = b->config;
@@ -293,6 +312,7 @@ void failures_build(struct building *b, const struct node *list)
         f->again = entry.again;
         f->next = entry.next;
         f->breaker = entry.breaker;
+        check_failure(b, item, f);
         c->failures_len++;
     }
 }

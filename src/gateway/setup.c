@@ -99,15 +99,19 @@ static void model_init(struct model_state *s, const struct model *m)
     buf_fini(&room);
 }
 
-/* The failure table as it holds for one provider; the first override that matches wins. */
+/* The failure table as it holds for one provider: of the overrides of a row, the first that matches
+ * alone counts. */
 static void rules_init(struct outcome_rule *rules, const struct config *config, const struct provider *p)
 {
     for (int i = 0; i < OUTCOMES; i++)
         rules[i] = outcome_info((enum outcome)i)->rule;
-    for (size_t i = config->failures_len; i-- > 0;) {
+    bool is_overridden[OUTCOMES] = { false };
+    for (size_t i = 0; i < config->failures_len; i++) {
         const struct failure_override *o = &config->failures[i];
-        if (!str_is(o->provider, "*") && !str_eq(o->provider, p->name))
+        bool is_meant = str_is(o->provider, "*") || str_eq(o->provider, p->name);
+        if (!is_meant || is_overridden[o->outcome])
             continue;
+        is_overridden[o->outcome] = true;
         struct outcome_rule *rule = &rules[o->outcome];
         rule->again = o->again < 0 ? rule->again : (enum again)o->again;
         rule->next = o->next < 0 ? rule->next : (enum next)o->next;

@@ -250,6 +250,34 @@ def test_an_override_repeats_a_429_but_not_before_its_time(start_server, raw):
     assert asked[1] - asked[0] >= 2.9
 
 
+# ---- overrides ----
+
+def test_an_override_changes_what_follows_and_hides_nothing(start_server, raw):
+    raw.handlers["bad"] = lambda connection, nth: refusal(503)
+    server = start_server(sections(raw, "bad", "good", failures=[
+        {"provider": "p", "outcome": "server_error", "next": "no"}, {"outcome": "server_error", "again": "never"}]))
+    reply, failed = ask(server)
+    assert reply.status == 502 and "p/bad: status 503" in reply.error["message"], reply
+    assert [(line["level"], line["outcome"]) for line in failed] == [("warn", "server_error")]
+    provider, _ = health_of(server, "bad")
+    assert (provider["attempts"], provider["failures"]) == (1, 1)
+
+
+def test_of_two_overrides_only_the_first_that_matches_counts(start_server, raw):
+    raw.handlers["bad"] = lambda connection, nth: refusal(503)
+    server = start_server(sections(raw, "bad", "good", failures=[
+        {"provider": "p", "outcome": "server_error", "again": "never"}, {"outcome": "server_error", "next": "no"}]))
+    reply, failed = ask(server)
+    assert reply.status == 200 and reply.headers["x-huntaze-deployment"] == "good", reply
+    assert [line["outcome"] for line in failed] == ["server_error"]
+
+
+def test_an_override_may_send_elsewhere_what_was_refused(start_server, raw):
+    raw.handlers["picky"] = lambda connection, nth: refusal(400)
+    server = start_server(sections(raw, "picky", "good", failures=[{"outcome": "refused", "next": "at_once"}]))
+    assert ask(server)[0].status == 200
+
+
 # ---- the log tells of each attempt that failed ----
 
 @pytest.mark.parametrize("status, code, outcome", [

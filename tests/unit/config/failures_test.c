@@ -48,5 +48,26 @@ TEST(what_no_row_is_called_is_refused_with_what_is_allowed)
     files_fini(&f);
 }
 
+TEST(rows_that_change_nothing_or_are_never_used_are_refused)
+{
+    struct files f;
+    files_init(&f);
+    files_load(&f, files_add(&f, "huntaze.yaml",
+                             PROVIDERS "failures:\n"
+                                       "  - { provider: a, outcome: silent, next: no }\n"
+                                       "  - { outcome: silent, again: repeat }\n"
+                                       "  - { outcome: reset }\n"
+                                       "  - { provider: a, outcome: silent, next: at_once }\n"
+                                       "  - { outcome: silent, next: no }\n"));
+    CHECK(!f.config);
+    struct str errors = buf_str(&f.errors);
+    CHECK(str_find(errors, STR("huntaze.yaml:10: failures: the row changes nothing; allowed: again, next")) != SIZE_MAX);
+    CHECK(str_find(errors, STR("huntaze.yaml:11: failures: never used: for outcome silent of provider a")) != SIZE_MAX);
+    CHECK(str_find(errors, STR("huntaze.yaml:12: failures: never used: for outcome silent of provider *")) != SIZE_MAX);
+    CHECK(str_find(errors, STR("huntaze.yaml:9:")) == SIZE_MAX); /* of a provider first, then of all */
+    files_fini(&f);
+}
+
 RUN_TESTS(T(rows_of_the_failure_table_can_be_changed),
-          T(what_no_row_is_called_is_refused_with_what_is_allowed))
+          T(what_no_row_is_called_is_refused_with_what_is_allowed),
+          T(rows_that_change_nothing_or_are_never_used_are_refused))
