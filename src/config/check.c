@@ -120,6 +120,16 @@ static void check_lead(struct building *b)
                      "a later release: until then Azure leads unless fallback.lead is legacy");
 }
 
+static void check_breaker(struct building *b, const struct node *root)
+{
+    const struct config *c = b->config;
+    if (c->breaker.min_samples > c->breaker.window)
+        problem(b->problems, place_of(b, root, "breaker.min_samples"),
+                "breaker.min_samples: must not pass breaker.window, which is %lld: so many results are "
+                "never looked at",
+                (long long)c->breaker.window);
+}
+
 void check_options(struct building *b, const struct node *root)
 {
     config_derive(b->config);
@@ -129,6 +139,7 @@ void check_options(struct building *b, const struct node *root)
     check_redis(b, root);
     check_router_key(b, root);
     check_lead(b);
+    check_breaker(b, root);
     if (b->config->server.region.len == 0)
         problem(b->problems, place_of(b, root, "server.region"),
                 "server.region: must not be empty");

@@ -68,6 +68,19 @@ TEST(rows_that_change_nothing_or_are_never_used_are_refused)
     files_fini(&f);
 }
 
+TEST(a_breaker_cannot_ask_for_more_results_than_it_looks_at)
+{
+    struct files f;
+    files_init(&f);
+    files_load(&f, files_add(&f, "huntaze.yaml", PROVIDERS "breaker: { window: 10, min_samples: 11 }\n"));
+    CHECK(!f.config);
+    CHECK(str_find(buf_str(&f.errors), STR("huntaze.yaml:7: breaker.min_samples: must not pass breaker.window, which is 10")) != SIZE_MAX);
+    files_load(&f, files_add(&f, "huntaze.yaml", PROVIDERS "breaker: { window: 10, min_samples: 10 }\n"));
+    CHECK(f.config);
+    files_fini(&f);
+}
+
 RUN_TESTS(T(rows_of_the_failure_table_can_be_changed),
           T(what_no_row_is_called_is_refused_with_what_is_allowed),
-          T(rows_that_change_nothing_or_are_never_used_are_refused))
+          T(rows_that_change_nothing_or_are_never_used_are_refused),
+          T(a_breaker_cannot_ask_for_more_results_than_it_looks_at))
