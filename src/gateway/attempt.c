@@ -284,6 +284,8 @@ static void note_breaker(struct attempt *a, enum outcome outcome)
     enum breaker_state before;
     enum health health =
         a->lacks_end ? HEALTH_NEUTRAL : rule_of(setup, a->deployment, outcome)->health;
+    if (health == HEALTH_FAILURE || health == HEALTH_TRIP)
+        atomic_store(&a->state->last_failure, (int)outcome);
     enum breaker_state after = breaker_note(&a->state->breaker, &setup->breaker_options, health,
                                             loop_now_ns(a->call->gateway->loop), &before);
     if (outcome == OUTCOME_ANSWER)

@@ -289,6 +289,8 @@ static enum err make_plan(struct call *c)
         c->retry_after_ms = c->plan.retry_after_ms;
     if (err == ERR_UPSTREAM)
         c->retry_after_ms = c->plan.open_ms;
+    if (err && c->plan.nobody.len)
+        return error_set(c, err, c->plan.nobody);
     return err ? error_from_fail(c, err) : OK;
 }
 

@@ -38,6 +38,7 @@ struct plan {
     int64_t open_ms;                /* until the first open breaker lets a probe through; 0: none is open */
     const struct deployment *first; /* what would have been first, were nothing cooling down */
     const struct timeouts *timeouts; /* the route's, or NULL */
+    struct str nobody;                  /* when nothing is left: who was left out and why, for the caller */
     size_t at;                          /* in the list, who is asked now */
     const struct deployment *too_small; /* the prompt did not fit there; NULL: no such */
 };

@@ -20,7 +20,8 @@ struct deployment_state {
     _Atomic int64_t latency_us; /* moving average of whole answers; 0 = none yet */
     _Atomic int64_t attempts, failures;
     struct breaker breaker;
-    struct rest rest; /* after a 429 */
+    _Atomic int last_failure; /* enum outcome, of those that the breaker counts; OUTCOME_ANSWER: none yet */
+    struct rest rest;         /* after a 429 */
     struct series *breaker_gauge;
     struct series *outcomes[OUTCOMES];
     struct series *seconds, *first_content;

@@ -22,6 +22,11 @@ static void add_model(struct model_list *models, const struct model *m)
         models->list[models->len++] = m;
 }
 
+static bool is_auto(const struct call *c)
+{
+    return c->request.model.len == 0 || str_is(c->request.model, "auto");
+}
+
 static bool route_matches(const struct route *r, const struct call *c)
 {
     return (!r->feature.at || str_eq(r->feature, c->feature)) &&
@@ -141,37 +146,35 @@ static int64_t cooling_ms(const struct call *c, const struct deployment *d)
     return rest_left_ms(&state_of(c->setup, d)->rest, loop_now_ns(c->gateway->loop));
 }
 
-/* An open breaker keeps everybody away; the soonest probe is what the caller is told to wait for. */
-static bool is_passable(const struct call *c, const struct deployment *d, struct plan *out)
+static bool is_open(const struct call *c, const struct deployment *d)
 {
     struct breaker *b = &state_of(c->setup, d)->breaker;
-    const struct breaker_options *options = &c->setup->breaker_options;
-    int64_t now_ns = loop_now_ns(c->gateway->loop);
-    if (breaker_may_pass(b, options, now_ns))
-        return true;
-    int64_t wait_ms = HZ_MAX(breaker_wait_ms(b, options, now_ns), 1);
-    out->open_ms = out->open_ms ? HZ_MIN(out->open_ms, wait_ms) : wait_ms;
-    return false;
+    return !breaker_may_pass(b, &c->setup->breaker_options, loop_now_ns(c->gateway->loop));
 }
 
-static void add_deployments(struct call *c, const struct model *m, struct plan *out, struct fail *why)
+struct planning {
+    struct plan *plan;
+    struct fail why; /* somebody cannot serve such a request at all */
+    const struct deployment *left_out[PLAN_MAX]; /* for now: rate limited, or their breaker is open */
+    size_t left_out_len;
+};
+
+static void add_deployments(struct call *c, const struct model *m, struct planning *p)
 {
     const struct deployment *ordered[PLAN_MAX];
+    struct plan *plan = p->plan;
     size_t n = order_by_weight(m, ordered, PLAN_MAX);
     for (size_t i = 0; i < n; i++) {
         const struct deployment *d = ordered[i];
-        if (!may_be_called(c, d, why))
+        if (!may_be_called(c, d, &p->why))
             continue;
-        if (!out->first)
-            out->first = d;
-        if (!is_passable(c, d, out))
-            continue;
-        int64_t wait_ms = cooling_ms(c, d);
-        if (wait_ms) {
-            bool is_shortest = !out->retry_after_ms || wait_ms < out->retry_after_ms;
-            out->retry_after_ms = is_shortest ? wait_ms : out->retry_after_ms;
-        } else if (out->len < PLAN_MAX) {
-            out->list[out->len++] = d;
+        if (!plan->first)
+            plan->first = d;
+        if (is_open(c, d) || cooling_ms(c, d)) {
+            if (p->left_out_len < PLAN_MAX)
+                p->left_out[p->left_out_len++] = d;
+        } else if (plan->len < PLAN_MAX) {
+            plan->list[plan->len++] = d;
         }
     }
 }
@@ -214,14 +217,65 @@ static void keep_prefill(struct plan *plan)
         plan->first = plan->list[0];
 }
 
-enum err plan_make(struct call *c, struct plan *out)
+/* Without fallback nobody counts but the first. */
+static void keep_first(struct planning *p)
+{
+    struct plan *plan = p->plan;
+    plan->len = plan->len && plan->list[0] == plan->first;
+    p->left_out_len = !plan->len;
+    p->left_out[0] = plan->first;
+}
+
+/* The soonest of those that were left out is what the caller is told to wait for. */
+static void note_waits(const struct call *c, struct planning *p)
+{
+    struct plan *plan = p->plan;
+    for (size_t i = 0; i < p->left_out_len; i++) {
+        struct deployment_state *s = state_of(c->setup, p->left_out[i]);
+        bool has_failed = is_open(c, p->left_out[i]);
+        int64_t *shortest = has_failed ? &plan->open_ms : &plan->retry_after_ms;
+        int64_t ms = has_failed ? breaker_wait_ms(&s->breaker, &c->setup->breaker_options,
+                                                  loop_now_ns(c->gateway->loop))
+                                : cooling_ms(c, p->left_out[i]);
+        ms = HZ_MAX(ms, 1);
+        *shortest = *shortest ? HZ_MIN(*shortest, ms) : ms;
+    }
+}
+
+static void add_left_out(const struct call *c, const struct deployment *d, struct buf *out)
+{
+    enum outcome last = (enum outcome)atomic_load(&state_of(c->setup, d)->last_failure);
+    buf_addf(out, "%s%.*s/%.*s: ", out->len ? "; " : "", STR_ARG(d->provider->name), STR_ARG(d->name));
+    if (!is_open(c, d))
+        buf_add(out, STR("rate limited"));
+    else if (last == OUTCOME_ANSWER)
+        buf_add(out, STR("its circuit breaker is open"));
+    else
+        buf_addf(out, "its circuit breaker is open (last failure: %s)", outcome_name(last));
+}
+
+static enum err nobody_left(struct call *c, const struct planning *p)
+{
+    struct buf reasons = { 0 };
+    for (size_t i = 0; i < p->left_out_len; i++)
+        add_left_out(c, p->left_out[i], &reasons);
+    bool is_limited = p->plan->retry_after_ms > 0;
+    const char *who = c->setup->config->fallback.enabled ? "every deployment that could serve this"
+                                                         : "fallback is disabled, and the deployment for this";
+    const char *what = !is_limited         ? "has failed lately and is left alone for a while"
+                       : p->plan->open_ms ? "is rate limited or has failed lately"
+                                           : "is rate limited";
+    p->plan->nobody = arena_printf(&c->http->arena, "%s %s; try again later: %.*s", who, what,
+                                   STR_ARG(buf_str(&reasons)));
+    buf_fini(&reasons);
+    return fail_set(&c->fail, is_limited ? ERR_RATE_LIMIT : ERR_UPSTREAM, "%s %s", who, what);
+}
+
+static enum err choose_models(struct call *c, struct model_list *models, struct plan *out)
 {
     const struct config *config = c->setup->config;
-    *out = (struct plan) { 0 };
-    struct model_list *models = ARENA_NEW(&c->http->arena, struct model_list);
-    bool is_auto = c->request.model.len == 0 || str_is(c->request.model, "auto");
     bool is_embedding = c->request.operation == LLM_EMBEDDINGS;
-    if (!is_auto || is_embedding) {
+    if (!is_auto(c) || is_embedding) {
         enum err err = explicit_model(c, models);
         if (err)
             return err;
@@ -235,27 +289,31 @@ enum err plan_make(struct call *c, struct plan *out)
     /* Vectors of different models must never be mixed. */
     if (config->fallback.enabled && !is_embedding)
         add_fallback_models(models, config);
+    return OK;
+}
 
-    struct fail why = { 0 };
+enum err plan_make(struct call *c, struct plan *out)
+{
+    const struct config *config = c->setup->config;
+    *out = (struct plan) { 0 };
+    struct planning p = { .plan = out };
+    struct model_list *models = ARENA_NEW(&c->http->arena, struct model_list);
+    enum err err = choose_models(c, models, out);
+    if (err)
+        return err;
     for (size_t i = 0; i < models->len; i++)
-        add_deployments(c, models->list[i], out, &why);
-    if (is_auto && config->fallback.lead == LEAD_LEGACY)
+        add_deployments(c, models->list[i], &p);
+    if (is_auto(c) && config->fallback.lead == LEAD_LEGACY)
         put_legacy_first(out);
     if (c->request.has_prefill)
         keep_prefill(out);
     if (!out->first)
-        return fail_set(&c->fail, why.err ? why.err : ERR_NO_MODEL, "%s",
-                        why.err ? why.text : "no deployment serves this model");
+        return fail_set(&c->fail, p.why.err ? p.why.err : ERR_NO_MODEL, "%s",
+                        p.why.err ? p.why.text : "no deployment serves this model");
     if (!config->fallback.enabled)
-        out->len = out->len && out->list[0] == out->first ? 1 : 0;
-    if (out->len == 0 && !out->retry_after_ms)
-        return fail_set(&c->fail, ERR_UPSTREAM,
-                        "every deployment that could serve this has failed lately and is left alone for "
-                        "a while (circuit breaker open)");
-    if (out->len == 0)
-        return fail_set(&c->fail, ERR_RATE_LIMIT,
-                        "every deployment that could serve this is rate limited; try again later");
-    return OK;
+        keep_first(&p);
+    note_waits(c, &p);
+    return out->len ? OK : nobody_left(c, &p);
 }
 
 /* ---- while it is gone through ---- */
@@ -281,12 +339,9 @@ bool plan_has_room(const struct call *c, size_t more)
 
 bool plan_has_another(const struct call *c)
 {
-    int64_t now_ns = loop_now_ns(c->gateway->loop);
     for (size_t i = c->plan.at + 1; i < c->plan.len && plan_has_room(c, 1); i++) {
         const struct deployment *d = c->plan.list[i];
-        struct breaker *b = &state_of(c->setup, d)->breaker;
-        if (plan_may_ask(c, d) && !cooling_ms(c, d) &&
-            breaker_may_pass(b, &c->setup->breaker_options, now_ns))
+        if (plan_may_ask(c, d) && !cooling_ms(c, d) && !is_open(c, d))
             return true;
     }
     return false;

@@ -333,3 +333,20 @@ def test_a_call_that_a_shutdown_ends_has_its_line(start_server, raw):
     (line,) = failures(server, mark)
     assert (line["level"], line["outcome"]) == ("info", "stopped")
     assert "shutting down" in line["reason"]
+
+
+# ---- nobody is left ----
+
+def test_without_fallback_an_open_breaker_and_a_rest_still_name_provider_and_reason(start_server, raw):
+    raw.handlers |= {"bad": lambda connection, nth: refusal(503),
+                     "limited": lambda connection, nth: refusal(429, [("Retry-After", "600")])}
+    server = start_server(sections(raw, "bad", "limited", "good", breaker={"failures_in_row": 1},
+                                   retry={"budget": 0}, fallback={"enabled": False}))
+    for name, status, first, then in (
+            ("bad", 502, "p/bad: status 503", "p/bad: its circuit breaker is open (last failure: server_error)"),
+            ("limited", 429, "p/limited: status 429", "p/limited: rate limited")):
+        for expected in (first, then):
+            reply, _ = ask(server, name)
+            assert reply.status == status and expected in reply.error["message"], reply
+            assert "fallback is disabled" in reply.error["message"]
+        assert raw.times(name) == 1 and int(reply.headers["retry-after"]) >= 1

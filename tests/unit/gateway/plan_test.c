@@ -42,14 +42,21 @@ static void close_all(void)
     config_unref(setup.config);
 }
 
-static enum err plan_for(struct call *c, struct plan *plan)
+/* Its text lives in the request's arena. */
+static enum err make_plan(struct call *c)
 {
     c->gateway = &gateway_loop;
     c->setup = &setup;
     c->http = &http;
-    if (!c->request.n)
-        c->request.n = 1;
-    enum err err = plan_make(c, plan);
+    c->request.n = 1;
+    fail_clear(&c->fail);
+    return plan_make(c, &c->plan);
+}
+
+static enum err plan_for(struct call *c, struct plan *plan)
+{
+    enum err err = make_plan(c);
+    *plan = c->plan;
     arena_fini(&http.arena);
     return err;
 }
@@ -202,6 +209,62 @@ TEST(an_open_breaker_is_planned_around_until_its_probe)
     close_all();
 }
 
+static void check_nobody(const struct plan *plan, const char *expected)
+{
+    if (str_find(plan->nobody, str_of(expected)) == SIZE_MAX)
+        check_failed("who is left out", plan->nobody.at, expected, __FILE__, __LINE__);
+}
+
+TEST(who_is_left_out_is_named_with_the_reason)
+{
+    open_with(yaml);
+    setup.breaker_options = (struct breaker_options) { 5, 50, 10, 30000 };
+    struct call *c = MEM_NEW(struct call);
+    c->request.model = STR("gpt");
+    fail_often("gpt");
+    CHECK_ERR(make_plan(c), ERR_UPSTREAM);
+    check_nobody(&c->plan, "every deployment that could serve this has failed lately");
+    check_nobody(&c->plan, ": b/gpt: its circuit breaker is open");
+    size_t gpt = config_find_model(setup.config, STR("gpt"))->deployments[0]->index;
+    states[gpt].last_failure = OUTCOME_SILENT;
+    CHECK_ERR(make_plan(c), ERR_UPSTREAM);
+    check_nobody(&c->plan, "b/gpt: its circuit breaker is open (last failure: silent)");
+    c->request.model = STR("r1");
+    for (size_t i = 0; i < setup.config->deployments_len; i++)
+        states[i].rest.until_ns = loop_now_ns(gateway_loop.loop) + 7000 * NS_PER_MS;
+    CHECK_ERR(make_plan(c), ERR_RATE_LIMIT);
+    check_nobody(&c->plan, "is rate limited or has failed lately");
+    check_nobody(&c->plan, "a/r1: rate limited; b/gpt: its circuit breaker is open (last failure: silent)");
+    arena_fini(&http.arena);
+    mem_free(c);
+    close_all();
+}
+
+TEST(without_fallback_only_the_first_counts_and_is_named)
+{
+    char *text = mem_alloc(sizeof(yaml) + 64);
+    snprintf(text, sizeof(yaml) + 64, "fallback: { enabled: false }\n%s", yaml);
+    open_with(text);
+    mem_free(text);
+    setup.breaker_options = (struct breaker_options) { 5, 50, 10, 30000 };
+    struct call *c = MEM_NEW(struct call);
+    c->type = CALL_CHAT; /* llama, then mistral, then phi */
+    size_t mistral = config_find_model(setup.config, STR("mistral"))->deployments[0]->index;
+    states[mistral].rest.until_ns = loop_now_ns(gateway_loop.loop) + 7000 * NS_PER_MS;
+    CHECK_OK(make_plan(c));
+    check_order(&c->plan, "llama");
+    CHECK_EQ(c->plan.retry_after_ms, 0); /* what the others do is of no use */
+    fail_often("llama");
+    CHECK_ERR(make_plan(c), ERR_UPSTREAM);
+    CHECK_EQ(c->plan.open_ms, 30000);
+    check_nobody(&c->plan, "fallback is disabled");
+    check_nobody(&c->plan, ": a/llama: its circuit breaker is open");
+    CHECK_EQ(str_find(c->plan.nobody, STR("mistral")), SIZE_MAX);
+    arena_fini(&http.arena);
+    mem_free(c);
+    close_all();
+}
+
 static void declare_prefill(const char *model)
 {
     const struct deployment *d = config_find_model(setup.config, str_of(model))->deployments[0];
@@ -234,7 +297,8 @@ TEST(a_place_is_taken_by_an_attempt_and_not_by_those_passed_over)
     open_with(yaml);
     struct call *c = MEM_NEW(struct call);
     c->request.model = STR("r1");
-    CHECK_OK(plan_for(c, &c->plan));
+    CHECK_OK(make_plan(c));
+    arena_fini(&http.arena);
     check_order(&c->plan, "r1 gpt mistral phi"); /* more than the three that may be asked */
     for (c->rows_len = 0; c->rows_len < 3; c->rows_len++)
         CHECK(plan_has_room(c, 0) && plan_has_room(c, 1) == (c->rows_len < 2));
@@ -270,4 +334,5 @@ RUN_TESTS(T(the_first_route_that_matches_decides), T(an_explicit_model_pins_and_
           T(embeddings_never_change_their_model),
           T(a_cooling_deployment_is_left_out_until_its_time_has_come),
           T(an_open_breaker_is_planned_around_until_its_probe), T(a_prefill_goes_to_those_that_declare_it_or_to_all),
-          T(a_place_is_taken_by_an_attempt_and_not_by_those_passed_over), T(weights_decide_who_leads_and_the_others_follow))
+          T(a_place_is_taken_by_an_attempt_and_not_by_those_passed_over), T(who_is_left_out_is_named_with_the_reason),
+          T(without_fallback_only_the_first_counts_and_is_named), T(weights_decide_who_leads_and_the_others_follow))
