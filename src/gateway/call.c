@@ -113,11 +113,13 @@ static enum next next_of(const struct attempt *a, enum outcome outcome)
     return next == NEXT_LARGER ? NEXT_LARGER : NEXT_AT_ONCE; /* a refusal is one of the prefill, too */
 }
 
-/* While somebody else is left, an attempt gets half of what is left of the total, so that another one
+/* While somebody else would be asked, an attempt gets half of what is left of the total, so that another one
  * always fits; the last gets all. */
 static int64_t share_of_total(const struct call *c, int64_t now_ns)
 {
-    return plan_has_another(c) ? now_ns + HZ_MAX(c->deadline_ns - now_ns, 0) / 2 : c->deadline_ns;
+    const struct outcome_rule *rule = rule_of(c->setup, c->plan.list[c->plan.at], OUTCOME_SILENT);
+    bool is_last = rule->next == NEXT_NO || !plan_has_another(c);
+    return is_last ? c->deadline_ns : now_ns + HZ_MAX(c->deadline_ns - now_ns, 0) / 2;
 }
 
 static enum outcome try_one(struct task *t, struct call *c, struct attempt *a, struct buf *reasons)

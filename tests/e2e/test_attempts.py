@@ -86,6 +86,16 @@ def test_when_a_short_total_ends_all_that_were_asked_are_named(start_server, raw
     assert [(line["deployment"], line["outcome"]) for line in failed] == [("silent", "silent"), ("mute", "silent")]
 
 
+def test_who_is_the_last_that_will_be_asked_gets_all_of_the_total(start_server, raw):
+    """Here because an override lets nobody follow."""
+    server = start_server(sections(raw, "silent", "good", failures=[{"outcome": "silent", "next": "no"}], routes=[
+        {"models": ["silent", "good"], "timeouts_ms": {"total": 1000}}]))
+    begun = time.monotonic()
+    reply, failed = ask(server)
+    assert time.monotonic() - begun >= 0.99
+    assert reply.status == 504 and [line["outcome"] for line in failed] == ["silent"], reply
+
+
 # ---- what each limit means ----
 
 def pings(raw, connection):
