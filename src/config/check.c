@@ -124,10 +124,11 @@ static void check_breaker(struct building *b, const struct node *root)
 {
     const struct config *c = b->config;
     if (c->breaker.min_samples > c->breaker.window)
-        problem(b->problems, place_of(b, root, "breaker.min_samples"),
-                "breaker.min_samples: must not pass breaker.window, which is %lld: so many results are "
-                "never looked at",
-                (long long)c->breaker.window);
+        problem(
+            b->problems, place_of(b, root, "breaker.min_samples"),
+            "breaker.min_samples: must not pass breaker.window, which is %lld: so many results are "
+            "never looked at",
+            (long long)c->breaker.window);
 }
 
 void check_options(struct building *b, const struct node *root)

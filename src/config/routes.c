@@ -96,17 +96,18 @@ static void check_limits(struct building *b, struct origin at, const struct limi
     if (!pair->part_ms || !pair->whole_ms || pair->part_ms <= pair->whole_ms)
         return;
     if (pair->provider)
-        problem_warn(b->problems,
-                     "%s:%d: routes.timeouts_ms.%s (%lld) is never reached at provider %.*s: its %s is %lld",
-                     at.file, at.line, pair->part, (long long)pair->part_ms, STR_ARG(pair->provider->name),
-                     pair->whole, (long long)pair->whole_ms);
+        problem_warn(
+            b->problems,
+            "%s:%d: routes.timeouts_ms.%s (%lld) is never reached at provider %.*s: its %s is %lld",
+            at.file, at.line, pair->part, (long long)pair->part_ms, STR_ARG(pair->provider->name),
+            pair->whole, (long long)pair->whole_ms);
     else
-        problem(b->problems, at, "routes.timeouts_ms.%s: must not pass %s, which is %lld here", pair->part,
-                pair->whole, (long long)pair->whole_ms);
+        problem(b->problems, at, "routes.timeouts_ms.%s: must not pass %s, which is %lld here",
+                pair->part, pair->whole, (long long)pair->whole_ms);
 }
 
-/* What the route says against what holds: its own limit, else (p) a provider's. A total below attempt
- * is no contradiction: it is shared. */
+/* What the route says against what holds: its own limit, else (p) a provider's. A total below
+ * attempt is no contradiction: it is shared. */
 static void check_timeouts(struct building *b, struct origin at, const struct timeouts *t,
                            const struct provider *p)
 {
@@ -121,7 +122,8 @@ static void check_timeouts(struct building *b, struct origin at, const struct ti
         check_limits(b, at, &pairs[i]);
 }
 
-static void check_route_timeouts(struct building *b, const struct node *item, const struct route *route)
+static void check_route_timeouts(struct building *b, const struct node *item,
+                                 const struct route *route)
 {
     struct origin at = document_place(item, "timeouts_ms");
     check_timeouts(b, at, &route->timeouts, NULL);
@@ -265,21 +267,25 @@ static bool is_provider(const struct config *c, struct str name)
     return str_is(name, "*");
 }
 
-/* The first row that matches wins: one that changes nothing, or stands behind such a one, is an error. */
-static void check_failure(struct building *b, const struct node *item, const struct failure_override *f)
+/* The first row that matches wins: one that changes nothing, or stands behind such a one, is an
+ * error. */
+static void check_failure(struct building *b, const struct node *item,
+                          const struct failure_override *f)
 {
     const struct config *c = b->config;
     if (f->again < 0 && f->next < 0 && f->breaker < 0)
-        problem(b->problems, item->origin, "failures: the row changes nothing; allowed: again, next, breaker");
+        problem(b->problems, item->origin,
+                "failures: the row changes nothing; allowed: again, next, breaker");
     for (const struct failure_override *other = c->failures; other < f; other++) {
         bool holds = str_is(other->provider, "*") || str_eq(other->provider, f->provider);
         if (other->outcome != f->outcome || !holds)
             continue;
-        problem(b->problems, item->origin,
-                "failures: never used: for outcome %s of provider %.*s, the first row that matches is "
-                "that of provider %.*s before it; put the one that says more before it, or join them",
-                outcome_name(f->outcome), STR_ARG(problem_quote(&b->config->arena, f->provider)),
-                STR_ARG(problem_quote(&b->config->arena, other->provider)));
+        problem(
+            b->problems, item->origin,
+            "failures: never used: for outcome %s of provider %.*s, the first row that matches is "
+            "that of provider %.*s before it; put rows of one provider before those of all",
+            outcome_name(f->outcome), STR_ARG(problem_quote(&b->config->arena, f->provider)),
+            STR_ARG(problem_quote(&b->config->arena, other->provider)));
         return;
     }
 }

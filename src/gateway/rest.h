@@ -3,10 +3,10 @@
 /*
  * rest - how long everybody leaves a deployment alone that has answered 429.
  *
- * As long as it states, at most REST_STATED_MAX_MS; where it states nothing (or no time at all), 1 s,
- * doubled with each rest in a row up to REST_UNSTATED_MAX_MS. Rests are counted, not answers: what was
- * asked before a rest began can make it longer, but says nothing of how the rest was kept. No answer
- * makes a rest shorter.
+ * As long as it states, at most REST_STATED_MAX_MS; where it states nothing (or no
+ * time at all), a second, doubled with each rest in a row up to REST_UNSTATED_MAX_MS. Rests are
+ * counted, not answers: a 429 to what was asked before a rest was over belongs to that rest. It can
+ * make it longer, and nothing makes it shorter.
  *
  * Thread: any; a lock that is never held across a wait.
  */
@@ -29,7 +29,8 @@ void rest_fini(struct rest *r);
 
 /* Milliseconds until it may be asked again; 0: now. */
 int64_t rest_left_ms(const struct rest *r, int64_t now_ns);
-/* A 429 now, to what was asked at `asked_ns`; `stated_ms` as llm_limits has it, negative: not stated. */
+/* A 429 now, to what was asked at `asked_ns`; `stated_ms` as llm_limits has it, negative: not
+ * stated. */
 void rest_note(struct rest *r, int64_t asked_ns, int64_t now_ns, int64_t stated_ms);
 /* An answer to what was asked at `asked_ns`. */
 void rest_answered(struct rest *r, int64_t asked_ns);

@@ -5,7 +5,8 @@
 #include <time.h>
 
 enum { DATE_MAX = 40, WAIT_DIGITS_MAX = 9 };
-static const int64_t WAIT_MAX_MS = 999999999000; /* what such a number of seconds is; some thirty years */
+static const int64_t WAIT_MAX_MS =
+    999999999000; /* what such a number of seconds is; some thirty years */
 
 /* ---- values ---- */
 
@@ -85,7 +86,8 @@ static void read_retry_after_ms(struct limits_reading *in, struct str value)
     int64_t wait_ms;
     if (!parse_ms(value, 1, &wait_ms))
         return;
-    in->out->retry_after_ms = in->has_precise_wait ? HZ_MAX(in->out->retry_after_ms, wait_ms) : wait_ms;
+    in->out->retry_after_ms =
+        in->has_precise_wait ? HZ_MAX(in->out->retry_after_ms, wait_ms) : wait_ms;
     in->has_precise_wait = true;
 }
 

@@ -61,10 +61,20 @@ TEST(rows_that_change_nothing_or_are_never_used_are_refused)
                                        "  - { outcome: silent, next: no }\n"));
     CHECK(!f.config);
     struct str errors = buf_str(&f.errors);
-    CHECK(str_find(errors, STR("huntaze.yaml:10: failures: the row changes nothing; allowed: again, next")) != SIZE_MAX);
-    CHECK(str_find(errors, STR("huntaze.yaml:11: failures: never used: for outcome silent of provider a")) != SIZE_MAX);
-    CHECK(str_find(errors, STR("huntaze.yaml:12: failures: never used: for outcome silent of provider *")) != SIZE_MAX);
-    CHECK(str_find(errors, STR("huntaze.yaml:9:")) == SIZE_MAX); /* of a provider first, then of all */
+    CHECK(
+        str_find(errors,
+                 STR("huntaze.yaml:10: failures: the row changes nothing; allowed: again, next")) !=
+        SIZE_MAX);
+    CHECK(
+        str_find(errors,
+                 STR("huntaze.yaml:11: failures: never used: for outcome silent of provider a")) !=
+        SIZE_MAX);
+    CHECK(
+        str_find(errors,
+                 STR("huntaze.yaml:12: failures: never used: for outcome silent of provider *")) !=
+        SIZE_MAX);
+    CHECK(str_find(errors, STR("huntaze.yaml:9:")) ==
+          SIZE_MAX); /* of a provider first, then of all */
     files_fini(&f);
 }
 
@@ -72,10 +82,13 @@ TEST(a_breaker_cannot_ask_for_more_results_than_it_looks_at)
 {
     struct files f;
     files_init(&f);
-    files_load(&f, files_add(&f, "huntaze.yaml", PROVIDERS "breaker: { window: 10, min_samples: 11 }\n"));
+    files_load(
+        &f, files_add(&f, "huntaze.yaml", PROVIDERS "breaker: { window: 10, min_samples: 11 }\n"));
     CHECK(!f.config);
-    CHECK(str_find(buf_str(&f.errors), STR("huntaze.yaml:7: breaker.min_samples: must not pass breaker.window, which is 10")) != SIZE_MAX);
-    files_load(&f, files_add(&f, "huntaze.yaml", PROVIDERS "breaker: { window: 10, min_samples: 10 }\n"));
+    CHECK(str_find(buf_str(&f.errors), STR("huntaze.yaml:7: breaker.min_samples: must not pass "
+                                           "breaker.window, which is 10")) != SIZE_MAX);
+    files_load(
+        &f, files_add(&f, "huntaze.yaml", PROVIDERS "breaker: { window: 10, min_samples: 10 }\n"));
     CHECK(f.config);
     files_fini(&f);
 }

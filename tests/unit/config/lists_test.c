@@ -336,20 +336,30 @@ TEST(limits_of_a_route_that_contradict_each_other_are_told)
 {
     struct files f;
     files_init(&f);
-    load(&f, PROVIDERS MODELS "routes:\n"
-                              "  - { models: [m], timeouts_ms: { attempt: 100, connect: 200 } }\n"
-                              "  - { models: [m], timeouts_ms: { attempt: 100, first_content: 200 } }\n"
-                              "  - { models: [m], timeouts_ms: { attempt: 100, total: 99 } }\n");
-    CHECK(files_has_error(&f, "huntaze.yaml:6: routes.timeouts_ms.connect: must not pass attempt, which is 100 here"));
-    CHECK(files_has_error(&f, "huntaze.yaml:7: routes.timeouts_ms.first_content: must not pass attempt"));
-    CHECK(files_has_error(&f, "huntaze.yaml:8: routes.timeouts_ms.attempt: must not pass total, which is 99 here"));
-    load(&f, PROVIDERS MODELS "routes: [ { models: [m], timeouts_ms: { first_content: 60001, attempt: 120001 } } ]\n");
-    CHECK(files_warn(&f, "routes.timeouts_ms.attempt (120001) is never reached at provider own: its total is 120000"));
+    load(&f,
+         PROVIDERS MODELS "routes:\n"
+                          "  - { models: [m], timeouts_ms: { attempt: 100, connect: 200 } }\n"
+                          "  - { models: [m], timeouts_ms: { attempt: 100, first_content: 200 } }\n"
+                          "  - { models: [m], timeouts_ms: { attempt: 100, total: 99 } }\n");
+    CHECK(files_has_error(
+        &f,
+        "huntaze.yaml:6: routes.timeouts_ms.connect: must not pass attempt, which is 100 here"));
+    CHECK(files_has_error(
+        &f, "huntaze.yaml:7: routes.timeouts_ms.first_content: must not pass attempt"));
+    CHECK(files_has_error(
+        &f, "huntaze.yaml:8: routes.timeouts_ms.attempt: must not pass total, which is 99 here"));
+    load(&f, PROVIDERS MODELS
+         "routes: [ { models: [m], timeouts_ms: { first_content: 60001, attempt: 120001 } } ]\n");
+    CHECK(files_warn(&f, "routes.timeouts_ms.attempt (120001) is never reached at provider own: "
+                         "its total is 120000"));
     CHECK_EQ(f.config->warnings_len, 1);
-    load(&f, PROVIDERS MODELS "routes: [ { models: [m], timeouts_ms: { first_content: 60001 } } ]\n");
-    CHECK(files_warn(&f, "routes.timeouts_ms.first_content (60001) is never reached at provider own: its attempt is 60000"));
+    load(&f,
+         PROVIDERS MODELS "routes: [ { models: [m], timeouts_ms: { first_content: 60001 } } ]\n");
+    CHECK(files_warn(&f, "routes.timeouts_ms.first_content (60001) is never reached at provider "
+                         "own: its attempt is 60000"));
     /* A total is shared, and a short attempt bounds its parts. */
-    load(&f, PROVIDERS MODELS "routes: [ { models: [m], timeouts_ms: { attempt: 100, total: 150 } } ]\n");
+    load(&f, PROVIDERS MODELS
+         "routes: [ { models: [m], timeouts_ms: { attempt: 100, total: 150 } } ]\n");
     CHECK_EQ(f.config->warnings_len, 0);
     files_fini(&f);
 }

@@ -80,5 +80,6 @@ TEST(what_is_stated_holds_for_an_hour_at_most)
 }
 
 RUN_TESTS(T(a_rest_doubles_each_time_that_it_did_not_help), T(a_burst_is_one_rest),
-          T(a_later_429_never_makes_a_rest_shorter), T(an_answer_to_what_was_asked_before_a_rest_does_not_count),
+          T(a_later_429_never_makes_a_rest_shorter),
+          T(an_answer_to_what_was_asked_before_a_rest_does_not_count),
           T(what_is_stated_holds_for_an_hour_at_most))

@@ -167,13 +167,15 @@ TEST(a_configuration_lives_as_long_as_the_last_call_that_began_with_it)
 
 TEST(of_the_overrides_of_a_row_the_first_that_matches_alone_counts)
 {
-    struct setup *setup = setup_of("providers:\n" PROVIDER("a", "here") PROVIDER("b", "here")
-                                       "models:\n" MODEL("one", "a", "one") MODEL("two", "b", "two")
-                                   "failures:\n"
-                                   "  - { provider: a, outcome: silent, again: repeat }\n"
-                                   "  - { outcome: silent, next: no, breaker: false }\n",
-                                   NULL);
-    const struct outcome_rule *a = &setup->rules[0][OUTCOME_SILENT], *b = &setup->rules[1][OUTCOME_SILENT];
+    struct setup *setup = setup_of(
+        "providers:\n" PROVIDER("a", "here")
+            PROVIDER("b", "here") "models:\n" MODEL("one", "a", "one")
+                MODEL("two", "b", "two") "failures:\n"
+                                         "  - { provider: a, outcome: silent, again: repeat }\n"
+                                         "  - { outcome: silent, next: no, breaker: false }\n",
+        NULL);
+    const struct outcome_rule *a = &setup->rules[0][OUTCOME_SILENT],
+                              *b = &setup->rules[1][OUTCOME_SILENT];
     CHECK(a->again == AGAIN_REPEAT && a->next == NEXT_AT_ONCE && a->health == HEALTH_FAILURE);
     CHECK(b->again == AGAIN_NEVER && b->next == NEXT_NO && b->health == HEALTH_ALIVE);
     setup_unref(setup);
