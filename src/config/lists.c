@@ -176,7 +176,8 @@ static const struct field failures[] = {
     { "outcome", FIELD_TEXT, FAILURE(outcome), .choices = OUTCOMES_OVERRIDABLE,
       .marks = FIELD_REQUIRED, .help = "The row of the failure table above." },
     { "again", FIELD_CHOICE, FAILURE(again), .choices = AGAIN_CHOICES,
-      .help = "The same deployment again, where the plan has no other: after 1, 2 and 4 s." },
+      .help = "The same deployment again, where the plan has no other: after 1, 2 and 4 s, but after a 429 not "
+              "before its Retry-After." },
     { "next", FIELD_CHOICE, FAILURE(next), .choices = NEXT_CHOICES,
       .help = "The next deployment; larger: only one whose model declares more context, or none." },
     { "breaker", FIELD_CHOICE, FAILURE(breaker), .choices = "false, true",
