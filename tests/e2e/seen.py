@@ -4,9 +4,9 @@ import json
 import time
 import uuid
 
-from conftest import PRICE
 from harness import eventually, http_call
 from money import cost_nusd, tokens_of_messages
+from simulated import PRICE
 
 OK, FAILED, CONTENT_FILTER, BROKEN = 1, 2, 4, 5
 UNKNOWN = 2  # usage source

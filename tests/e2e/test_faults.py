@@ -14,12 +14,12 @@ import pytest
 
 pytest.register_assert_rewrite("seen")
 
-from conftest import PRICE, KnownSim, Tls, checked, make_tls, model, provider
 from harness import Server, eventually
 from money import cost_nusd, tokens_of_messages
 from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, OK, UNKNOWN, ask, assert_answered_row, assert_complete,
                   assert_failed_row, assert_failures_logged, attempts_counted, billed_to, breaker_changes,
                   breaker_gauge, breaker_of, full_text, log_of, models_asked, requests_of, rows_of, set_script)
+from simulated import PRICE, KnownSim, Tls, checked, make_tls, model, provider
 
 WHOLE, STREAM = False, True
 BOTH = (WHOLE, STREAM)
