@@ -12,18 +12,17 @@ from dataclasses import dataclass
 
 import pytest
 
-pytest.register_assert_rewrite("seen")
+pytest.register_assert_rewrite("seen", "faults")
 
+from faults import (BOTH, BREAKS, FAULTS, STREAM, WHOLE, Models, assert_another_answered, assert_another_went_on,
+                    assert_broken_stream, assert_clean_error, assert_resumed, assert_stays_broken, first_only, suffix)
 from harness import Server, eventually
 from money import cost_nusd, tokens_of_messages
 from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, OK, UNKNOWN, ask, assert_answered_row, assert_complete,
-                  assert_failed_row, assert_failures_logged, attempts_counted, billed_to, breaker_changes,
-                  breaker_gauge, breaker_of, full_text, log_of, models_asked, requests_of, rows_of, set_script)
+                  assert_failed_row, assert_failures_logged, billed_to, breaker_changes, breaker_gauge, breaker_of,
+                  log_of, models_asked, rows_of, set_script)
 from simulated import PRICE, KnownSim, Tls, checked, make_tls, model, provider
 
-WHOLE, STREAM = False, True
-BOTH = (WHOLE, STREAM)
-TOKEN_BYTES = 4
 # A deployment that answers is never cut off by these, however busy the machine is.
 PATIENT = {"connect": 10000, "first_content": 15000, "idle": 15000, "attempt": 20000, "total": 25000}
 # Stands for the 8, 20 and 60 seconds of the defaults.
@@ -32,65 +31,8 @@ HASTY = PATIENT | {"connect": 400, "first_content": 400, "idle": 400, "attempt":
 ONE_REPEAT = 2000
 SLACK_SECONDS = 8
 
-
-@dataclass(frozen=True)
-class Fault:
-    name: str
-    words: str            # of the simulator; "nth N: words" only from or at that call
-    outcome: str          # of the attempt, in logs and metrics
-    reason: str           # in them, too
-    status: int           # for the caller, when nobody else is left
-    code: str
-    asked: int = 1        # how often the provider then sees the request
-    http_status: int = 0  # in the ledger
-    modes: tuple = BOTH
-    by: str = "patient"
-
-
-def broken(outcome, name, words, reason, http_status=200, modes=BOTH, by="patient"):
-    """Worth another try; alone, the same deployment is asked once more within ONE_REPEAT."""
-    return Fault(name, words, outcome, reason, 502, "upstream_error", 2, http_status, modes, by)
-
-
-def silent(name, words, http_status, modes=BOTH):
-    return Fault(name, words, "silent", "no answer in time", 504, "upstream_silent", 1, http_status, modes, "hasty")
-
-
-FAULTS = [
-    Fault("429", "status=429", "limited", "status 429", 429, "rate_limit_exceeded", 1, 429),
-    Fault("429-after-2", "status=429,retry_after=2", "limited", "status 429", 429, "rate_limit_exceeded", 1, 429),
-    broken("server_error", "503", "status=503", "status 503", 503),
-    broken("reset", "reset", "reset", "closed", 0),
-    silent("silent", "silent", 0),
-    silent("late", "stall=0,stall_ms=20000,tokens=60", 200),
-    broken("unreadable", "cut-at-once", "cut=0,tokens=60", "ended"),
-    broken("unreadable", "cut", "cut=40,tokens=60", "ended", modes=(WHOLE,)),
-    silent("stall", "stall=20,tokens=60", 200, modes=(WHOLE,)),
-    broken("unreadable", "garbage", "garbage=20,tokens=60", "JSON", modes=(WHOLE,)),
-    broken("unreadable", "garbage-at-once", "garbage=0,tokens=60", "JSON"),
-    broken("unreadable", "error-in-200", "error_event=0", "answered 200 with an error", modes=(WHOLE,)),
-    broken("error_event", "error-event-at-once", "error_event=0,tokens=60", "an error in the stream", modes=(STREAM,)),
-    broken("unreadable", "empty", "empty", "empty"),
-    broken("unreadable", "html", "html", "without JSON"),
-    Fault("quota", "quota", "credentials", "status 429: The credit is used up", 502, "upstream_error", 1, 429),
-    Fault("revoked", "status=401", "credentials", "status 401", 502, "upstream_error", 1, 401),
-    broken("connect", "expired", "", "expired", 0, by="expired"),
-    broken("connect", "unresolved", "", "provider.invalid", 0, by="unresolved"),
-]
 CASES = [pytest.param(fault, mode, id=f"{fault.name}-{'stream' if mode else 'whole'}")
          for fault in FAULTS for mode in fault.modes]
-
-# Streams that end badly after the first content: (name, words, tokens that came, reason).
-BREAKS = [
-    ("cut", "cut=40,tokens=60", 40, ""),
-    ("stall", "stall=20,tokens=60", 20, "no answer in time"),
-    ("garbage", "garbage=20,tokens=60", 20, "JSON"),
-    ("error-event", "error_event=20,tokens=60", 20, "error"),
-]
-
-
-def suffix(mode):
-    return "-stream" if mode else "-whole"
 
 
 # ---- the world ----
@@ -109,53 +51,17 @@ def expired_tls(folder):
     return Tls(made.authority, folder / "expired.pem", made.key)
 
 
-class Models:
-    """Collects models, with the providers and fallbacks that they need."""
-
-    def __init__(self, sim_url, expired):
-        self.urls = {"expired": expired.url, "unresolved": "http://provider.invalid"}
-        self.sim_url = sim_url
-        self.providers = [self.provider("healthy", PATIENT), self.provider("patient", PATIENT),
-                          self.provider("hasty", HASTY),
-                          self.provider("expired", PATIENT, ca_file=str(expired.tls.authority)),
-                          self.provider("unresolved", HASTY)]
-        self.models = [model("good", "healthy", GOOD)]
-        self.fallbacks = []
-
-    def provider(self, name, timeouts, base=None, **more):
-        url = self.urls.get(base or name, self.sim_url)
-        return provider("openai", url, name=name, timeouts_ms=timeouts, **more)
-
-    def add(self, name, words, by="patient", to=(), **more):
-        deployment = more.pop("deployment", {})
-        entry = model(name, by, name + ("+" + words if words else ""), **more)
-        entry["deployments"][0] |= deployment
-        self.models.append(entry)
-        if to:
-            self.fallbacks.append({"from": name, "to": list(to)})
-
-    def add_alone(self, name, words, by, total):
-        """With a provider of its own, so that its repetitions are counted for it alone."""
-        base = next(entry for entry in self.providers if entry["name"] == by)
-        timeouts = {limit: min(ms, total) for limit, ms in base["timeouts_ms"].items()}
-        self.providers.append(base | {"name": name, "timeouts_ms": timeouts | {"total": total}})
-        self.add(name, words, name)
-
-    def sections(self):
-        return {"providers": self.providers, "models": self.models, "fallbacks": self.fallbacks,
-                "routes": [{"models": ["good"]}]}
-
-
-def first_only(name, words):
-    return {"match": {"model": name, "nth": 1}, "do": words}
-
-
 SCRIPT = [rule for mode in BOTH for rule in (
     first_only(f"over-500-once{suffix(mode)}", "status=500"),
     first_only(f"alone-500-once{suffix(mode)}", "status=500"),
     first_only(f"over-429-once{suffix(mode)}", "status=429,retry_after=2"),
     {"match": {"model": f"over-key{suffix(mode)}", "nth": [2, None]}, "do": "status=401"})]
 SCRIPT.append(first_only("resume-alone", "cut=40"))
+
+
+def add_providers(models, expired):
+    models.add_provider("expired", PATIENT, expired.url, ca_file=str(expired.tls.authority))
+    models.add_provider("unresolved", HASTY, "http://provider.invalid")
 
 
 def add_models(models):
@@ -209,7 +115,8 @@ def world(tmp_path_factory):
     sim = KnownSim(tmp_path_factory.mktemp("sim"), script=SCRIPT)
     folder = tmp_path_factory.mktemp("expired")
     expired = KnownSim(folder, tls=expired_tls(folder), name="expired")
-    models = Models(sim.url, expired)
+    models = Models(sim.url, healthy=PATIENT, patient=PATIENT, hasty=HASTY)
+    add_providers(models, expired)
     add_models(models)
     server = Server(tmp_path_factory.mktemp("serve"), models.sections())
     made = World(server, sim, {})
@@ -233,12 +140,6 @@ def healthy_afterwards(request):
 
 # ---- before the first content: somebody else answers ----
 
-def assert_asked(sim, asked, fault, attempts, then=()):
-    if fault.by in ("expired", "unresolved"):
-        attempts = 0
-    assert models_asked(sim, asked) == [asked.name] * attempts + list(then)
-
-
 def name_in_plan(fault, place, mode):
     return f"{place}-{fault.name}{suffix(mode)}"
 
@@ -247,22 +148,8 @@ def name_in_plan(fault, place, mode):
 def test_a_healthy_deployment_answers_in_full(world, fault, mode):
     name = name_in_plan(fault, "over", mode)
     asked = ask(world, name, mode)
-    assert_complete(world.sim, asked)
+    assert_another_answered(world, fault, asked)
     assert asked.seconds < SLACK_SECONDS
-    assert asked.reply.headers["x-huntaze-fallback-reason"].startswith(f"{fault.by}/{name}")
-
-    assert_asked(world.sim, asked, fault, 1, ["good"])
-
-    failed, answered = rows_of(world.server, asked)
-    assert (failed["model_name"], answered["model_name"]) == (name, "good")
-    assert (failed["is_fallback"], answered["is_fallback"]) == (0, 1)
-    assert failed["http_status"] == fault.http_status
-    assert_answered_row(world.sim, asked, answered)
-    assert_failed_row(world.sim, asked, failed, fault.outcome)
-
-    assert_failures_logged(world.server, asked, 1, fault.outcome, fault.reason)
-    assert log_of(world.server, asked, "request")[0]["attempts"] == 2
-    assert attempts_counted(world.server, failed["deployment_name"], fault.outcome) == 1
 
 
 # ---- and with nobody else: a clean error, in time, and no hammering ----
@@ -271,22 +158,8 @@ def test_a_healthy_deployment_answers_in_full(world, fault, mode):
 def test_alone_it_ends_in_a_clean_error_in_time(world, fault, mode):
     name = name_in_plan(fault, "alone", mode)
     asked = world.alone[name].result()
-    reply = asked.reply
-    assert (reply.status, reply.error["code"]) == (fault.status, fault.code), reply
-    assert reply.headers["content-type"].startswith("application/json")
-    assert name in reply.error["message"] and fault.reason in reply.error["message"]
+    assert_clean_error(world, fault, asked)
     assert asked.seconds < ONE_REPEAT / 1000 + SLACK_SECONDS
-    if fault.status == 429:
-        assert reply.headers["retry-after"] == ("2" if "retry_after" in fault.words else "1")
-    else:
-        assert reply.headers["x-should-retry"] == "false"
-
-    rows = rows_of(world.server, asked)
-    assert len(rows) == fault.asked
-    assert_asked(world.sim, asked, fault, fault.asked)
-    for row in rows:
-        assert_failed_row(world.sim, asked, row, fault.outcome)
-    assert_failures_logged(world.server, asked, fault.asked, fault.outcome, fault.reason)
 
 
 @pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
@@ -384,72 +257,19 @@ def test_a_complete_stream_without_done_is_a_success(world):
 
 # ---- after the first content: never a half answer called success ----
 
-def assert_broken_stream(world, asked, tokens):
-    assert asked.reply.status == 200
-    *chunks, last = [json.loads(event) for event in asked.events]
-    text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"])
-    assert text == full_text(world.sim, asked)[:tokens * TOKEN_BYTES]
-    assert last["error"]["code"] == "upstream_broken" and "choices" not in last
-    assert asked.finish_reasons == []
-
-
 @pytest.mark.parametrize("name, words, tokens, reason", BREAKS, ids=[row[0] for row in BREAKS])
 def test_a_stream_that_breaks_says_so_in_the_stream(world, name, words, tokens, reason):
     asked = ask(world, f"break-{name}", STREAM)
-    assert_broken_stream(world, asked, tokens)
+    assert_stays_broken(world, asked, tokens, reason, is_cut_off=name != "garbage")
     assert asked.seconds < SLACK_SECONDS
-
-    assert models_asked(world.sim, asked) == [asked.name], "half an answer was joined with another"
-    billed = billed_to(world.sim, asked)[asked.name]
-    if name != "garbage":  # what follows on garbage may have been on its way already
-        assert (billed["completed"], billed["completion_tokens"]) == (False, tokens)
-    (row,) = rows_of(world.server, asked)
-    assert row["status"] == BROKEN and row["output_tokens"] > 0
-    assert row["input_tokens"] == tokens_of_messages(asked.messages)
-    assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
-    assert_failures_logged(world.server, asked, 1, "broken", reason)
 
 
 # ---- after the first content: somebody else goes on with it ----
 
-def contents(asked):
-    """The text of each chunk, and that all chunks are those of one answer."""
-    *events, done = asked.events
-    chunks = [json.loads(event) for event in events]
-    assert done == "[DONE]" and len({(chunk["id"], chunk["model"], chunk["created"]) for chunk in chunks}) == 1
-    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
-    assert sum("role" in delta for delta in deltas) == 1
-    return [delta.get("content") or "" for delta in deltas]
-
-
-def assert_resumed(world, asked, said, rows):
-    """`said`: for each attempt, how many tokens the client had when it began; rows in the ledger's order."""
-    text = full_text(world.sim, asked)
-    assert_complete(world.sim, asked)
-    assert "".join(contents(asked)) == text
-    for request, tokens in zip(requests_of(world.sim, asked), said, strict=True):
-        more = [{"role": "assistant", "content": text[:tokens * TOKEN_BYTES]}] if tokens else []
-        assert request["body"]["messages"] == asked.messages + more
-    *earlier, last = rows
-    assert_answered_row(world.sim, asked, last)
-    for row in earlier:
-        assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
-    (line,) = log_of(world.server, asked, "request")
-    assert line["resumed"] and line["attempts"] == len(rows)
-    assert line["tokens_out"] == sum(row["output_tokens"] for row in rows)
-    assert len(log_of(world.server, asked, "stream_resumed")) == len(rows) - 1
-
-
 @pytest.mark.parametrize("name, words, tokens, reason", BREAKS, ids=[row[0] for row in BREAKS])
 def test_a_stream_that_breaks_goes_on_at_another_deployment(world, name, words, tokens, reason):
     asked = ask(world, f"resume-{name}", STREAM)
-    broken_row, answered = rows = rows_of(world.server, asked)
-    assert_resumed(world, asked, [0, tokens], rows)
-    assert models_asked(world.sim, asked) == [asked.name, "continues"]
-    assert (broken_row["status"], broken_row["is_fallback"], answered["is_fallback"]) == (BROKEN, 0, 1)
-    assert broken_row["input_tokens"] == tokens_of_messages(asked.messages) and broken_row["output_tokens"] > 0
-    assert billed_to(world.sim, asked)["continues"]["completion_tokens"] == 60 - tokens
-    assert_failures_logged(world.server, asked, 1, "broken", reason)
+    assert_another_went_on(world, asked, tokens, reason)
 
 
 def test_a_stream_may_break_and_go_on_twice(world):
