@@ -51,8 +51,7 @@ enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err
         return attempt_fail(a, OUTCOME_STOPPED, task_stop_reason(t), "%s while %s",
                             err_info(task_stop_reason(t))->text, doing);
     if (err == ERR_TIMEOUT && loop_now_ns(task_loop(t)) >= a->call->deadline_ns)
-        return attempt_fail(a, OUTCOME_STOPPED, ERR_DEADLINE, "the request's deadline passed while %s",
-                            doing);
+        return attempt_fail(a, OUTCOME_STOPPED, ERR_DEADLINE, "out of time while %s", doing);
     if (err == ERR_TIMEOUT)
         return attempt_fail(a, OUTCOME_SILENT, ERR_SILENT, "no answer in time while %s", doing);
     const char *why = a->exchange.detail[0] ? a->exchange.detail : err_info(err)->text;

@@ -157,15 +157,59 @@ def assert_clean_error(world, fault, asked):
     assert_failures_logged(world.server, asked, fault.asked, fault.outcome, fault.reason)
 
 
+def assert_served(world, asked):
+    """By the one that was asked first, and nothing failed."""
+    assert_complete(world.sim, asked)
+    assert "x-huntaze-fallback-reason" not in asked.reply.headers
+    assert models_asked(world.sim, asked) == [asked.name]
+    assert_answered_row(world.sim, asked, *rows_of(world.server, asked))
+    assert log_of(world.server, asked, "attempt_failed") == []
+
+
+def assert_out_of_time(world, asked, models):
+    """The request's own time was over while it waited for the last of these, each of whom kept silent."""
+    reply = asked.reply
+    assert (reply.status, reply.error["code"]) == (504, "deadline_exceeded"), reply
+    assert reply.headers["content-type"].startswith("application/json")
+    assert reply.headers["x-should-retry"] == "false"
+    for name in models:
+        assert name in reply.error["message"], reply
+    assert models_asked(world.sim, asked) == list(models)
+    assert all(request["client_left"] for request in requests_of(world.sim, asked)), "it was not cut off"
+    *failed, last = rows_of(world.server, asked)
+    assert [row["model_name"] for row in (*failed, last)] == list(models)
+    assert last["status"] == BROKEN
+    for row in failed:
+        assert_failed_row(world.sim, asked, row, "silent")
+    assert_failed_row(world.sim, asked, last | {"status": FAILED}, "silent")  # it may bill as much
+    assert_failures_logged(world.server, asked, len(failed), "silent", "no answer in time")
+    (line,) = log_of(world.server, asked, "request")
+    assert (line["status"], line["error"], line["attempts"]) == (504, "deadline_exceeded", len(models))
+
+
 # ---- after the first content: never a half answer called success ----
 
-def assert_broken_stream(world, asked, tokens):
+def assert_broken_stream(world, asked, tokens, code="upstream_broken", whole=GOOD):
+    """Exactly so many tokens of what `whole` says, and then the error."""
     assert asked.reply.status == 200
     *chunks, last = [json.loads(event) for event in asked.events]
     text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"])
-    assert text == full_text(world.sim, asked)[:tokens * TOKEN_BYTES]
-    assert last["error"]["code"] == "upstream_broken" and "choices" not in last
+    assert text == full_text(world.sim, asked, whole)[:tokens * TOKEN_BYTES]
+    assert last["error"]["code"] == code and "choices" not in last
     assert asked.finish_reasons == []
+
+
+def assert_cut_off_stream(world, asked, whole):
+    """The request's own time was over in the middle; the last token may have come too late for the caller."""
+    billed = billed_to(world.sim, asked)[asked.name]
+    events = [json.loads(event) for event in asked.events]
+    tokens = sum(bool(choice["delta"].get("content")) for event in events for choice in event.get("choices", ()))
+    assert billed["completion_tokens"] - 1 <= tokens <= billed["completion_tokens"] < 200
+    assert_broken_stream(world, asked, tokens, "deadline_exceeded", whole)
+    assert models_asked(world.sim, asked) == [asked.name] and requests_of(world.sim, asked)[0]["client_left"]
+    (row,) = rows_of(world.server, asked)
+    assert row["status"] == BROKEN and row["input_tokens"] == tokens_of_messages(asked.messages)
+    assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"]) and row["output_tokens"]
 
 
 def assert_stays_broken(world, asked, tokens, reason, is_cut_off=True):

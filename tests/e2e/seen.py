@@ -14,16 +14,17 @@ GOOD = "good+tokens=60"
 
 
 class Asked:
-    """One call: what was asked, what the caller got, how long it took."""
+    """One call: what was asked, what the caller got, when, and how long it took."""
 
-    def __init__(self, server, name, is_stream, more=(), **fields):
+    def __init__(self, server, name, is_stream, more=(), timeout=30, **fields):
         self.mark = f"fault-{uuid.uuid4()}"
         self.name = name
         self.messages = [{"role": "user", "content": f"Go on. {self.mark}"}, *more]
         body = {"model": name, "messages": self.messages, **fields} | ({"stream": True} if is_stream else {})
-        begun = time.monotonic()
-        self.reply = server.post("/v1/chat/completions", body, headers={"X-Correlation-ID": self.mark})
-        self.seconds = time.monotonic() - begun
+        self.begun = time.monotonic()
+        self.reply = server.post("/v1/chat/completions", body, headers={"X-Correlation-ID": self.mark},
+                                 timeout=timeout)
+        self.seconds = time.monotonic() - self.begun
         self.is_stream = is_stream
 
     @property
@@ -44,9 +45,9 @@ def ask(world, name, is_stream, **more):
     return Asked(world.server, name, is_stream, **more)
 
 
-def full_text(sim, asked):
+def full_text(sim, asked, model=GOOD):
     """What a healthy deployment says to these words, to the end, from the simulator itself."""
-    body = {"model": GOOD, "messages": asked.messages}
+    body = {"model": model, "messages": asked.messages}
     reply = http_call(sim.port, "POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {sim.key}"})
     return reply.json["choices"][0]["message"]["content"]
 

@@ -2,7 +2,8 @@
 
 Each fault has a model of its own with a deployment of its own, so that what one scenario teaches the
 server about a deployment says nothing to another. `over-` models fall over to a healthy one; `alone-`
-models have nobody else, and their calls run side by side because some wait for repetitions."""
+models have nobody else, and the time of calls to `deadline-` models ends: these run side by side, because they wait
+for repetitions and limits."""
 import json
 import math
 import subprocess
@@ -15,7 +16,8 @@ import pytest
 pytest.register_assert_rewrite("seen", "faults")
 
 from faults import (BOTH, BREAKS, FAULTS, STREAM, WHOLE, Models, assert_another_answered, assert_another_went_on,
-                    assert_broken_stream, assert_clean_error, assert_resumed, assert_stays_broken, first_only, suffix)
+                    assert_broken_stream, assert_clean_error, assert_cut_off_stream, assert_out_of_time, assert_resumed,
+                    assert_stays_broken, first_only, suffix)
 from harness import Server, eventually
 from money import cost_nusd, tokens_of_messages
 from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, OK, UNKNOWN, ask, assert_answered_row, assert_complete,
@@ -30,6 +32,10 @@ HASTY = PATIENT | {"connect": 400, "first_content": 400, "idle": 400, "attempt":
 # Room for one repetition after a second, not for the next after two more.
 ONE_REPEAT = 2000
 SLACK_SECONDS = 8
+# A request whose time would be over with the first limit, or with the second.
+ALL_OF_IT = {"connect": 4000, "first_content": 4000, "idle": 4000, "attempt": 4000, "total": 4000}
+HALF_OF_IT = ALL_OF_IT | {"connect": 2000, "first_content": 2000, "attempt": 2000}
+DRIP = "tokens=200,tps=10"
 
 CASES = [pytest.param(fault, mode, id=f"{fault.name}-{'stream' if mode else 'whole'}")
          for fault in FAULTS for mode in fault.modes]
@@ -74,6 +80,8 @@ def add_models(models):
             models.add(f"over-{name}{suffix(mode)}", "tokens=60", to=["good"])
         models.add_alone(f"alone-500-once{suffix(mode)}", "tokens=60", "patient", 20000)
         models.add_alone(f"alone-503-long{suffix(mode)}", "status=503", "patient", 20000)
+        models.add(f"deadline-silent{suffix(mode)}", "silent", "half", [f"also-silent{suffix(mode)}"])
+        models.add(f"also-silent{suffix(mode)}", "silent")
         models.add(f"late-in-time{suffix(mode)}", "stall=0,stall_ms=300,tokens=60", to=["good"])
         models.add(f"filter-prompt{suffix(mode)}", "content_filter=prompt", to=["good"])
         models.add(f"filter-answer{suffix(mode)}", "content_filter=answer", to=["good"])
@@ -85,6 +93,7 @@ def add_models(models):
     for name, words, _, _ in BREAKS:
         models.add(f"break-{name}", words, "hasty" if name == "stall" else "patient", ["good"])
         models.add(f"resume-{name}", words, "hasty" if name == "stall" else "patient", ["continues"])
+    models.add("deadline-drip-stream", DRIP, "all", ["good"])
     models.add("prefill-cut", "cut=40,tokens=60", to=["no-prefill"])
     models.add("resume-refused", "cut=40,tokens=60", to=["no-prefill", "continues"])
     models.add("resume-down", "cut=40,tokens=60", to=["good", "down-prefill", "continues"])
@@ -107,7 +116,7 @@ def add_models(models):
 class World:
     server: Server
     sim: KnownSim
-    alone: dict  # model name -> future of an Asked
+    early: dict  # model name -> future of an Asked
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +124,7 @@ def world(tmp_path_factory):
     sim = KnownSim(tmp_path_factory.mktemp("sim"), script=SCRIPT)
     folder = tmp_path_factory.mktemp("expired")
     expired = KnownSim(folder, tls=expired_tls(folder), name="expired")
-    models = Models(sim.url, healthy=PATIENT, patient=PATIENT, hasty=HASTY)
+    models = Models(sim.url, healthy=PATIENT, patient=PATIENT, hasty=HASTY, all=ALL_OF_IT, half=HALF_OF_IT)
     add_providers(models, expired)
     add_models(models)
     server = Server(tmp_path_factory.mktemp("serve"), models.sections())
@@ -124,8 +133,8 @@ def world(tmp_path_factory):
         # The longest first: the others end meanwhile.
         for entry in sorted(models.models, key=lambda entry: "503-long" not in entry["name"]):
             name = entry["name"]
-            if name.startswith("alone-"):
-                made.alone[name] = pool.submit(ask, made, name, name.endswith("-stream"))
+            if name.startswith(("alone-", "deadline-")):
+                made.early[name] = pool.submit(ask, made, name, name.endswith("-stream"))
         yield made
     checked(server.finish() + sim.stop() + expired.stop())
 
@@ -157,14 +166,14 @@ def test_a_healthy_deployment_answers_in_full(world, fault, mode):
 @pytest.mark.parametrize("fault, mode", CASES)
 def test_alone_it_ends_in_a_clean_error_in_time(world, fault, mode):
     name = name_in_plan(fault, "alone", mode)
-    asked = world.alone[name].result()
+    asked = world.early[name].result()
     assert_clean_error(world, fault, asked)
     assert asked.seconds < ONE_REPEAT / 1000 + SLACK_SECONDS
 
 
 @pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
 def test_500_once_is_overcome_by_the_same_deployment_if_it_is_the_only_one(world, mode):
-    asked = world.alone[f"alone-500-once{suffix(mode)}"].result()
+    asked = world.early[f"alone-500-once{suffix(mode)}"].result()
     assert_complete(world.sim, asked)
     assert models_asked(world.sim, asked) == [asked.name] * 2
     failed, answered = rows_of(world.server, asked)
@@ -174,7 +183,7 @@ def test_500_once_is_overcome_by_the_same_deployment_if_it_is_the_only_one(world
 
 @pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
 def test_503_for_ever_is_asked_four_times_at_most(world, mode):
-    asked = world.alone[f"alone-503-long{suffix(mode)}"].result()
+    asked = world.early[f"alone-503-long{suffix(mode)}"].result()
     assert (asked.reply.status, asked.reply.error["code"]) == (502, "upstream_error")
     assert models_asked(world.sim, asked) == [asked.name] * 4
     assert sum(row["amount_nusd"] for row in rows_of(world.server, asked)) == 0
@@ -197,6 +206,19 @@ def test_a_whole_answer_that_nobody_can_read_is_charged_at_its_bound(world):
     billed = billed_to(world.sim, asked)[asked.name]
     assert garbled["usage_source"] == UNKNOWN
     assert garbled["input_tokens"] >= billed["prompt_tokens"] and garbled["output_tokens"] >= billed["completion_tokens"]
+
+
+# ---- the request's own time ----
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_when_its_time_is_over_a_request_ends_in_an_error_that_names_all(world, mode):
+    asked = world.early[f"deadline-silent{suffix(mode)}"].result()
+    assert_out_of_time(world, asked, [asked.name, f"also-silent{suffix(mode)}"])
+
+
+def test_a_stream_that_goes_on_for_too_long_is_cut_off_and_says_so(world):
+    asked = world.early["deadline-drip-stream"].result()
+    assert_cut_off_stream(world, asked, "good+" + DRIP.split(",")[0])
 
 
 # ---- rate limits ----
