@@ -40,7 +40,9 @@ static const struct field providers[] = {
     { "timeouts_ms.attempt", FIELD_INT, PROVIDER(timeouts.attempt_ms), TIMEOUT_RANGE,
       .preset = "60000", .help = "One attempt as a whole." },
     { "timeouts_ms.total", FIELD_INT, PROVIDER(timeouts.total_ms), TIMEOUT_RANGE,
-      .preset = "120000", .help = "The request with all its attempts." },
+      .preset = "120000",
+      .help = "The request with all its attempts. While others could be asked next, a limit that would "
+              "use it up is cut to half of what is left." },
 };
 const struct field_table provider_fields = FIELD_TABLE(providers);
 

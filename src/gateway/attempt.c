@@ -40,6 +40,17 @@ static int64_t deadline_after(const struct attempt *a, int64_t ms)
     return HZ_MIN(loop_now_ns(a->call->gateway->loop) + ms * NS_PER_MS, a->call->deadline_ns);
 }
 
+/* For what must come before the first content: a limit that would use up the request's time leaves half of
+ * it to those who could be asked next. */
+static int64_t limit_after(const struct attempt *a, int64_t ms)
+{
+    const struct call *c = a->call;
+    int64_t left_ns = c->deadline_ns - loop_now_ns(c->gateway->loop);
+    if (c->has_others && ms * NS_PER_MS >= left_ns)
+        ms = left_ns / 2 / NS_PER_MS;
+    return deadline_after(a, ms);
+}
+
 int64_t attempt_idle_deadline(const struct attempt *a)
 {
     return deadline_after(a, TIMEOUT_MS(a, idle_ms));
@@ -212,15 +223,15 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
     struct call *c = a->call;
     const struct provider *p = a->deployment->provider;
     bool is_stream = c->request.is_stream;
-    int64_t attempt_ns = deadline_after(a, TIMEOUT_MS(a, attempt_ms));
-    a->silent_ns = is_stream ? deadline_after(a, TIMEOUT_MS(a, first_content_ms)) : attempt_ns;
+    int64_t attempt_ns = limit_after(a, TIMEOUT_MS(a, attempt_ms));
+    a->silent_ns = is_stream ? limit_after(a, TIMEOUT_MS(a, first_content_ms)) : attempt_ns;
     struct http_send send = {
         .origin = { p->is_tls, p->host, p->port, p->ca_file },
         .method = STR("POST"),
         .target = outbound->target,
         .headers = add_request_id(a, outbound->headers),
         .body = outbound->body,
-        .connect_deadline_ns = deadline_after(a, TIMEOUT_MS(a, connect_ms)),
+        .connect_deadline_ns = limit_after(a, TIMEOUT_MS(a, connect_ms)),
         .send_deadline_ns = attempt_ns,
     };
     task_set_stage(t, "send to provider");

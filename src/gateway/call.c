@@ -122,6 +122,7 @@ static enum next next_of(const struct attempt *a, enum outcome outcome)
 
 static enum outcome try_one(struct task *t, struct call *c, size_t at, struct attempt *a, struct buf *reasons)
 {
+    c->has_others = at + 1 < c->plan.len;
     c->keeps_text = resume_may_follow(c, at);
     if (c->said.text.len)
         resume_begin(c, c->plan.list[at]);

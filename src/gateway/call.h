@@ -74,6 +74,7 @@ struct call {
     bool is_fallback;
     struct str fallback_reason;
     bool is_stream_begun;
+    bool has_others;          /* the plan has deployments after the one that is asked */
     bool keeps_text;          /* of a stream, for another deployment to go on where it breaks */
     struct buf said_text;     /* of streams that broke, what the client has */
     struct llm_said said;     /* the same with its envelope; text empty: nothing to go on with */

@@ -9,7 +9,7 @@ import math
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -39,6 +39,7 @@ DRIP = "tokens=200,tps=10"
 
 CASES = [pytest.param(fault, mode, id=f"{fault.name}-{'stream' if mode else 'whole'}")
          for fault in FAULTS for mode in fault.modes]
+(SILENT,) = [fault for fault in FAULTS if fault.name == "silent"]
 
 
 # ---- the world ----
@@ -80,6 +81,7 @@ def add_models(models):
             models.add(f"over-{name}{suffix(mode)}", "tokens=60", to=["good"])
         models.add_alone(f"alone-500-once{suffix(mode)}", "tokens=60", "patient", 20000)
         models.add_alone(f"alone-503-long{suffix(mode)}", "status=503", "patient", 20000)
+        models.add(f"deadline-healthy{suffix(mode)}", "silent", "all", ["good"])
         models.add(f"deadline-silent{suffix(mode)}", "silent", "half", [f"also-silent{suffix(mode)}"])
         models.add(f"also-silent{suffix(mode)}", "silent")
         models.add(f"late-in-time{suffix(mode)}", "stall=0,stall_ms=300,tokens=60", to=["good"])
@@ -209,6 +211,13 @@ def test_a_whole_answer_that_nobody_can_read_is_charged_at_its_bound(world):
 
 
 # ---- the request's own time ----
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_the_first_who_is_silent_leaves_time_to_the_next(world, mode):
+    """Although the limit of an attempt is as long as the request may take."""
+    asked = world.early[f"deadline-healthy{suffix(mode)}"].result()
+    assert_another_answered(world, replace(SILENT, by="all"), asked)
+
 
 @pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
 def test_when_its_time_is_over_a_request_ends_in_an_error_that_names_all(world, mode):
