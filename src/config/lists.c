@@ -38,7 +38,7 @@ static const struct field providers[] = {
     { "timeouts_ms.idle", FIELD_INT, PROVIDER(timeouts.idle_ms), TIMEOUT_RANGE, .preset = "20000",
       .help = "Between two pieces of an answer." },
     { "timeouts_ms.attempt", FIELD_INT, PROVIDER(timeouts.attempt_ms), TIMEOUT_RANGE,
-      .preset = "60000", .help = "One attempt as a whole." },
+      .preset = "60000", .help = "A whole answer from connecting to its end; a stream is not cut off by it." },
     { "timeouts_ms.total", FIELD_INT, PROVIDER(timeouts.total_ms), TIMEOUT_RANGE,
       .preset = "120000",
       .help = "The request with all its attempts. While others could be asked next, a limit that would "
