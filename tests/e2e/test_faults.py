@@ -144,7 +144,8 @@ def world(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def healthy_afterwards(request):
     yield
-    server = request.getfixturevalue("world" if "world" in request.fixturenames else "outage").server
+    (name,) = {"world", "outage", "long_rest"} & set(request.fixturenames)
+    server = request.getfixturevalue(name).server
     assert server.get("/health").json["status"] == "healthy"
     assert server.chat("good", "And now?").text.startswith("Simulated answer to: And now?")
 
@@ -549,3 +550,32 @@ def test_under_load_a_provider_that_is_down_gets_a_few_questions_and_probes(outa
     probes = seconds * 1000 / OPEN_MS + 1
     assert FAILURES_IN_ROW <= questions <= FAILURES_IN_ROW + beside + asked_once - 1 + probes
     assert questions <= 1.1 * load
+
+
+LONG_REST_SECONDS = 600
+SILENT_MS = 1500
+
+
+@pytest.fixture(scope="module")
+def long_rest(tmp_path_factory):
+    """Breakers that open for the longest time that may be set."""
+    sim = KnownSim(tmp_path_factory.mktemp("sim"))
+    models = Models(sim.url, healthy=PATIENT, mute=dict.fromkeys(PATIENT, SILENT_MS) | {"total": 25000})
+    for mode in BOTH:
+        models.add(f"mute{suffix(mode)}", "silent", "mute")
+    server = Server(tmp_path_factory.mktemp("serve"), models.sections() | {
+        "breaker": {"failures_in_row": FAILURES_IN_ROW, "open_ms": LONG_REST_SECONDS * 1000}})
+    yield World(server, sim, {})
+    checked(server.finish() + sim.stop())
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_of_a_breakers_time_counts_how_long_the_provider_was_silent(long_rest, mode):
+    """Else a provider that is back would wait for its next chance longer than the breaker is open."""
+    name = f"mute{suffix(mode)}"
+    with ThreadPoolExecutor(FAILURES_IN_ROW) as pool:
+        answers = list(pool.map(lambda _: ask(long_rest, name, mode), range(FAILURES_IN_ROW)))
+    assert [asked.reply.status for asked in answers] == [504] * FAILURES_IN_ROW
+    refused = ask(long_rest, name, mode)
+    assert refused.reply.status == 502 and "circuit breaker" in refused.reply.error["message"], refused.reply
+    assert int(refused.reply.headers["retry-after"]) <= LONG_REST_SECONDS - SILENT_MS // 1000
