@@ -358,7 +358,7 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
     atomic_fetch_add_explicit(&a->state->attempts, 1, memory_order_relaxed);
     if (outcome == OUTCOME_ANSWER) {
         note_latency(a);
-    } else if (rule_of(c->setup, d, outcome)->next != NEXT_NO ||
+    } else if (rule_of(c->setup, d, outcome)->next != NEXT_NO || a->err == ERR_DEADLINE ||
                (outcome == OUTCOME_REFUSED && c->request.prefill.len)) {
         atomic_fetch_add_explicit(&a->state->failures, 1, memory_order_relaxed);
         log_failure(a, outcome);

@@ -182,7 +182,8 @@ def assert_out_of_time(world, asked, models):
     for row in failed:
         assert_failed_row(world.sim, asked, row, "silent")
     assert_failed_row(world.sim, asked, last | {"status": FAILED}, "silent")  # it may bill as much
-    assert_failures_logged(world.server, asked, len(failed), "silent", "no answer in time")
+    logged = [(line["outcome"], line["provider"]) for line in log_of(world.server, asked, "attempt_failed")]
+    assert logged == [("silent", row["provider_name"]) for row in failed] + [("stopped", last["provider_name"])]
     (line,) = log_of(world.server, asked, "request")
     assert (line["status"], line["error"], line["attempts"]) == (504, "deadline_exceeded", len(models))
 
