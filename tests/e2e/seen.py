@@ -84,11 +84,17 @@ def log_of(server, asked, event):
     return [line for line in lines() if line["event"] == event]
 
 
-def attempts_counted(server, deployment, outcome):
+def metric(server, name, *labels):
+    """The sum over all series that have these labels."""
     lines = server.get("/metrics").body.decode().splitlines()
-    found = [line for line in lines if line.startswith("huntaze_attempts_total{")
-             and f'deployment="{deployment}"' in line and f'outcome="{outcome}"' in line]
+    found = [line for line in lines if line.startswith((name + "{", name + " "))
+             and all(label in line for label in labels)]
+    assert found, f"no metric {name} with {labels}"
     return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+
+def attempts_counted(server, deployment, outcome):
+    return metric(server, "huntaze_attempts_total", f'deployment="{deployment}"', f'outcome="{outcome}"')
 
 
 def assert_complete(sim, asked):
@@ -137,10 +143,7 @@ def breaker_of(server, name):
 
 
 def breaker_gauge(server, deployment):
-    lines = server.get("/metrics").body.decode().splitlines()
-    (found,) = [line for line in lines if line.startswith("huntaze_breaker_state{")
-                and f'deployment="{deployment}"' in line]
-    return float(found.rsplit(" ", 1)[1])
+    return metric(server, "huntaze_breaker_state", f'deployment="{deployment}"')
 
 
 def breaker_changes(server, deployment):

@@ -8,7 +8,7 @@ import json
 import math
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import pytest
@@ -18,11 +18,11 @@ pytest.register_assert_rewrite("seen", "faults")
 from faults import (BOTH, BREAKS, FAULTS, STREAM, WHOLE, Models, assert_another_answered, assert_another_went_on,
                     assert_broken_stream, assert_clean_error, assert_cut_off_stream, assert_out_of_time, assert_resumed,
                     assert_stays_broken, first_only, suffix)
-from harness import Server, eventually
+from harness import Server, eventually, http_call
 from money import cost_nusd, tokens_of_messages
 from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, OK, UNKNOWN, ask, assert_answered_row, assert_complete,
                   assert_failed_row, assert_failures_logged, billed_to, breaker_changes, breaker_gauge, breaker_of,
-                  log_of, models_asked, rows_of, set_script)
+                  log_of, metric, models_asked, rows_of, set_script)
 from simulated import PRICE, KnownSim, Tls, checked, make_tls, model, provider
 
 # A deployment that answers is never cut off by these, however busy the machine is.
@@ -81,6 +81,7 @@ def add_models(models):
             models.add(f"over-{name}{suffix(mode)}", "tokens=60", to=["good"])
         models.add_alone(f"alone-500-once{suffix(mode)}", "tokens=60", "patient", 20000)
         models.add_alone(f"alone-503-long{suffix(mode)}", "status=503", "patient", 20000)
+        models.add(f"counted{suffix(mode)}", "status=503", to=["good"])
         models.add(f"deadline-healthy{suffix(mode)}", "silent", "all", ["good"])
         models.add(f"deadline-silent{suffix(mode)}", "silent", "half", [f"also-silent{suffix(mode)}"])
         models.add(f"also-silent{suffix(mode)}", "silent")
@@ -94,6 +95,7 @@ def add_models(models):
             models.add(f"too-long-{to}{suffix(mode)}", "context_length", to=chain, context_tokens=8000)
     for name, words, _, _ in BREAKS:
         models.add(f"break-{name}", words, "hasty" if name == "stall" else "patient", ["good"])
+        models.add(f"lonely-{name}", words, "hasty" if name == "stall" else "patient")
         models.add(f"resume-{name}", words, "hasty" if name == "stall" else "patient", ["continues"])
     models.add("deadline-drip-stream", DRIP, "all", ["good"])
     models.add("prefill-cut", "cut=40,tokens=60", to=["no-prefill"])
@@ -119,6 +121,7 @@ class World:
     server: Server
     sim: KnownSim
     early: dict  # model name -> future of an Asked
+    expired: KnownSim = None
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +133,7 @@ def world(tmp_path_factory):
     add_providers(models, expired)
     add_models(models)
     server = Server(tmp_path_factory.mktemp("serve"), models.sections())
-    made = World(server, sim, {})
+    made = World(server, sim, {}, expired)
     with ThreadPoolExecutor(8) as pool:
         # The longest first: the others end meanwhile.
         for entry in sorted(models.models, key=lambda entry: "503-long" not in entry["name"]):
@@ -164,6 +167,14 @@ def test_a_healthy_deployment_answers_in_full(world, fault, mode):
     assert asked.seconds < SLACK_SECONDS
 
 
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_a_fallback_is_counted(world, mode):
+    wait(world.early.values())  # their fallbacks are counted, too
+    before = metric(world.server, "huntaze_fallbacks_total")
+    assert_complete(world.sim, ask(world, f"counted{suffix(mode)}", mode))
+    assert metric(world.server, "huntaze_fallbacks_total") == before + 1
+
+
 # ---- and with nobody else: a clean error, in time, and no hammering ----
 
 @pytest.mark.parametrize("fault, mode", CASES)
@@ -172,6 +183,13 @@ def test_alone_it_ends_in_a_clean_error_in_time(world, fault, mode):
     asked = world.early[name].result()
     assert_clean_error(world, fault, asked)
     assert asked.seconds < ONE_REPEAT / 1000 + SLACK_SECONDS
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_nothing_is_told_to_a_provider_whose_certificate_has_expired(world, mode):
+    assert world.early[f"alone-expired{suffix(mode)}"].result().reply.status == 502
+    unverified = replace(world.expired.tls, authority=None)
+    assert http_call(world.expired.port, "GET", "/sim/requests", tls=unverified).json == []
 
 
 @pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
@@ -290,8 +308,10 @@ def test_a_complete_stream_without_done_is_a_success(world):
 # ---- after the first content: never a half answer called success ----
 
 @pytest.mark.parametrize("name, words, tokens, reason", BREAKS, ids=[row[0] for row in BREAKS])
-def test_a_stream_that_breaks_says_so_in_the_stream(world, name, words, tokens, reason):
-    asked = ask(world, f"break-{name}", STREAM)
+@pytest.mark.parametrize("place", ["break", "lonely"])
+def test_a_stream_that_breaks_says_so_in_the_stream(world, place, name, words, tokens, reason):
+    """Whether there is a deployment that could have been asked at first, or none."""
+    asked = ask(world, f"{place}-{name}", STREAM)
     assert_stays_broken(world, asked, tokens, reason, is_cut_off=name != "garbage")
     assert asked.seconds < SLACK_SECONDS
 
