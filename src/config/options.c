@@ -105,7 +105,8 @@ static const struct field options[] = {
       .marks = FIELD_RELOADABLE, .help = "Results that such a verdict needs at least." },
     { "breaker.open_ms", FIELD_INT, AT(breaker.open_ms), RANGE(100, 600000), .unit = "ms",
       .preset = "30000", .marks = FIELD_RELOADABLE,
-      .help = "An open breaker lets one probe through after this time." },
+      .help = "An open breaker lets one probe through after this time; up to half of it may be the time "
+              "that a silent provider was waited for." },
     { "retry.budget", FIELD_INT, AT(retry.budget), RANGE(0, 1000), .preset = "10",
       .marks = FIELD_RELOADABLE,
       .help = "Repeats to one provider that may be saved up; each success earns a tenth of one." },

@@ -278,6 +278,17 @@ static void note_latency(struct attempt *a)
     rest_answered(&a->state->rest, a->started_ns);
 }
 
+/* From when an open breaker counts its time. Who kept silent was down since it was asked: else one that is
+ * back would wait for the limit that passed, too. Half of the time is left at least, whatever the limit:
+ * results of calls that began earlier must not let one probe follow upon the other. */
+static int64_t failed_ns(const struct attempt *a, enum outcome outcome)
+{
+    int64_t now_ns = loop_now_ns(a->call->gateway->loop);
+    if (outcome != OUTCOME_SILENT && outcome != OUTCOME_CONNECT)
+        return now_ns;
+    return HZ_MAX(a->started_ns, now_ns - a->call->setup->breaker_options.open_ms * NS_PER_MS / 2);
+}
+
 static void note_breaker(struct attempt *a, enum outcome outcome)
 {
     const struct setup *setup = a->call->setup;
@@ -287,7 +298,7 @@ static void note_breaker(struct attempt *a, enum outcome outcome)
     if (health == HEALTH_FAILURE || health == HEALTH_TRIP)
         atomic_store(&a->state->last_failure, (int)outcome);
     enum breaker_state after = breaker_note(&a->state->breaker, &setup->breaker_options, health,
-                                            loop_now_ns(a->call->gateway->loop), &before);
+                                            failed_ns(a, outcome), &before);
     if (outcome == OUTCOME_ANSWER)
         retry_budget_earn(&setup->retries[a->deployment->provider->index], setup->config->retry.budget);
     if (after == before)

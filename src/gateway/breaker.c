@@ -40,12 +40,12 @@ int wilson_lower_permille(unsigned failures, unsigned samples)
     return (int)(1000 * (center - spread) / (1 + z * z / n));
 }
 
-static void set_state(struct breaker *b, enum breaker_state state, int64_t now_ns)
+static void set_state(struct breaker *b, enum breaker_state state, int64_t since_ns)
 {
     atomic_store_explicit(&b->state, state, memory_order_relaxed);
     b->is_probing = false;
     if (state == BREAKER_OPEN)
-        b->opened_ns = now_ns;
+        b->opened_ns = since_ns;
     if (state == BREAKER_CLOSED) {
         b->results = 0;
         b->results_len = 0;
@@ -104,28 +104,28 @@ static void add_result(struct breaker *b, const struct breaker_options *options,
     b->in_row = is_failure ? b->in_row + 1 : 0;
 }
 
-static void note_probe(struct breaker *b, enum health health, int64_t now_ns)
+static void note_probe(struct breaker *b, enum health health, int64_t since_ns)
 {
     if (health == HEALTH_SUCCESS || health == HEALTH_ALIVE)
-        set_state(b, BREAKER_CLOSED, now_ns);
+        set_state(b, BREAKER_CLOSED, since_ns);
     else if (health == HEALTH_NEUTRAL)
         b->is_probing = false;
     else
-        set_state(b, BREAKER_OPEN, now_ns);
+        set_state(b, BREAKER_OPEN, since_ns);
 }
 
 enum breaker_state breaker_note(struct breaker *b, const struct breaker_options *options,
-                                enum health health, int64_t now_ns,
+                                enum health health, int64_t since_ns,
                                 enum breaker_state *before)
 {
     pthread_mutex_lock(&b->lock);
     *before = breaker_state(b);
     if (*before == BREAKER_HALF_OPEN) {
-        note_probe(b, health, now_ns);
+        note_probe(b, health, since_ns);
     } else if (*before == BREAKER_CLOSED && health != HEALTH_NEUTRAL && health != HEALTH_ALIVE) {
         add_result(b, options, health != HEALTH_SUCCESS);
         if (health == HEALTH_TRIP || must_open(b, options))
-            set_state(b, BREAKER_OPEN, now_ns);
+            set_state(b, BREAKER_OPEN, since_ns);
     }
     enum breaker_state after = breaker_state(b);
     pthread_mutex_unlock(&b->lock);

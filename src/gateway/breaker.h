@@ -48,9 +48,9 @@ bool breaker_may_pass(struct breaker *b, const struct breaker_options *options, 
  * the probe, and its result must be told with breaker_note. */
 bool breaker_enter(struct breaker *b, const struct breaker_options *options, int64_t now_ns);
 
-/* The state after it; differs from *before when it has changed. */
+/* The state after it; differs from *before when it has changed. If it opens, its time counts from `since_ns`. */
 enum breaker_state breaker_note(struct breaker *b, const struct breaker_options *options,
-                                enum health health, int64_t now_ns,
+                                enum health health, int64_t since_ns,
                                 enum breaker_state *before);
 
 /* Milliseconds until an open breaker lets a probe through; 0 when it is not open. */

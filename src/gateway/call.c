@@ -132,7 +132,7 @@ static enum outcome try_one(struct task *t, struct call *c, struct attempt *a, s
     enum outcome outcome = attempt_run(t, c, d, a);
     if (outcome == OUTCOME_LIMITED)
         note_limited(c, a);
-    if (outcome != OUTCOME_ANSWER && outcome != OUTCOME_STOPPED)
+    if (outcome != OUTCOME_ANSWER && (outcome != OUTCOME_STOPPED || a->err == ERR_DEADLINE))
         add_reason(reasons, a);
     return outcome;
 }
@@ -225,10 +225,11 @@ static enum err error_from_fail(struct call *c, enum err err)
     return error_set(c, err, c->fail.err ? str_of(c->fail.text) : str_of(err_info(err)->text));
 }
 
-/* All that were asked failed: name them with their reasons. */
+/* All that were asked failed, or the time was over with the last of them: name them with their reasons. */
 static enum err error_from_attempts(struct call *c, const struct buf *reasons)
 {
-    enum err err = c->outcome == OUTCOME_BROKEN    ? ERR_UPSTREAM_BROKEN
+    enum err err = c->outcome == OUTCOME_STOPPED   ? ERR_DEADLINE
+                   : c->outcome == OUTCOME_BROKEN  ? ERR_UPSTREAM_BROKEN
                    : c->outcome == OUTCOME_SILENT  ? ERR_SILENT
                    : c->outcome == OUTCOME_LIMITED ? ERR_RATE_LIMIT
                                                    : ERR_UPSTREAM;
@@ -257,7 +258,10 @@ static enum err error_from_outcome(struct call *c, const struct attempt *a, cons
     case OUTCOME_REFUSED:
     case OUTCOME_FILTERED:
     case OUTCOME_CONTEXT: return error_from_provider(c, a);
-    case OUTCOME_STOPPED: return error_set(c, a->err, str_of(a->detail));
+    case OUTCOME_STOPPED:
+        if (a->err != ERR_DEADLINE)
+            return error_set(c, a->err, str_of(a->detail));
+        /* fall through */
     default: return error_from_attempts(c, reasons);
     }
 }

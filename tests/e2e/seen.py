@@ -4,9 +4,9 @@ import json
 import time
 import uuid
 
-from conftest import PRICE
 from harness import eventually, http_call
 from money import cost_nusd, tokens_of_messages
+from simulated import PRICE
 
 OK, FAILED, CONTENT_FILTER, BROKEN = 1, 2, 4, 5
 UNKNOWN = 2  # usage source
@@ -14,16 +14,17 @@ GOOD = "good+tokens=60"
 
 
 class Asked:
-    """One call: what was asked, what the caller got, how long it took."""
+    """One call: what was asked, what the caller got, when, and how long it took."""
 
-    def __init__(self, server, name, is_stream, more=(), **fields):
+    def __init__(self, server, name, is_stream, more=(), timeout=30, **fields):
         self.mark = f"fault-{uuid.uuid4()}"
         self.name = name
         self.messages = [{"role": "user", "content": f"Go on. {self.mark}"}, *more]
         body = {"model": name, "messages": self.messages, **fields} | ({"stream": True} if is_stream else {})
-        begun = time.monotonic()
-        self.reply = server.post("/v1/chat/completions", body, headers={"X-Correlation-ID": self.mark})
-        self.seconds = time.monotonic() - begun
+        self.begun = time.monotonic()
+        self.reply = server.post("/v1/chat/completions", body, headers={"X-Correlation-ID": self.mark},
+                                 timeout=timeout)
+        self.seconds = time.monotonic() - self.begun
         self.is_stream = is_stream
 
     @property
@@ -44,9 +45,9 @@ def ask(world, name, is_stream, **more):
     return Asked(world.server, name, is_stream, **more)
 
 
-def full_text(sim, asked):
+def full_text(sim, asked, model=GOOD):
     """What a healthy deployment says to these words, to the end, from the simulator itself."""
-    body = {"model": GOOD, "messages": asked.messages}
+    body = {"model": model, "messages": asked.messages}
     reply = http_call(sim.port, "POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {sim.key}"})
     return reply.json["choices"][0]["message"]["content"]
 
@@ -83,11 +84,17 @@ def log_of(server, asked, event):
     return [line for line in lines() if line["event"] == event]
 
 
-def attempts_counted(server, deployment, outcome):
+def metric(server, name, *labels):
+    """The sum over all series that have these labels."""
     lines = server.get("/metrics").body.decode().splitlines()
-    found = [line for line in lines if line.startswith("huntaze_attempts_total{")
-             and f'deployment="{deployment}"' in line and f'outcome="{outcome}"' in line]
+    found = [line for line in lines if line.startswith((name + "{", name + " "))
+             and all(label in line for label in labels)]
+    assert found, f"no metric {name} with {labels}"
     return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+
+def attempts_counted(server, deployment, outcome):
+    return metric(server, "huntaze_attempts_total", f'deployment="{deployment}"', f'outcome="{outcome}"')
 
 
 def assert_complete(sim, asked):
@@ -136,10 +143,7 @@ def breaker_of(server, name):
 
 
 def breaker_gauge(server, deployment):
-    lines = server.get("/metrics").body.decode().splitlines()
-    (found,) = [line for line in lines if line.startswith("huntaze_breaker_state{")
-                and f'deployment="{deployment}"' in line]
-    return float(found.rsplit(" ", 1)[1])
+    return metric(server, "huntaze_breaker_state", f'deployment="{deployment}"')
 
 
 def breaker_changes(server, deployment):

@@ -7,8 +7,8 @@ import stat
 import pytest
 
 import harness
-from conftest import model, provider, standard_sections
 from harness import free_port, run, write_config as write_sections
+from simulated import model, provider, standard_sections
 
 JSON = {"Content-Type": "application/json"}
 USER = [{"role": "user", "content": "Hi."}]

@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from conftest import TIMEOUTS, provider
 from harness import eventually
 from money import cost_nusd
+from simulated import TIMEOUTS, provider
 
 UNKNOWN, COUNTED = 2, 1
 CLIENT_GONE = 3
@@ -55,7 +55,8 @@ def odd():
 
 @pytest.fixture(scope="module")
 def edges(tmp_path_factory, sim, odd):
-    from conftest import Server, checked
+    from harness import Server
+    from simulated import checked
     entry = lambda name, at, deployment: {
         "name": name, "price_usd_per_mtok": PRICE,
         "deployments": [{"provider": at, "deployment": deployment}]}

@@ -2,28 +2,29 @@
 
 Each fault has a model of its own with a deployment of its own, so that what one scenario teaches the
 server about a deployment says nothing to another. `over-` models fall over to a healthy one; `alone-`
-models have nobody else, and their calls run side by side because some wait for repetitions."""
+models have nobody else, and the time of calls to `deadline-` models ends: these run side by side, because they wait
+for repetitions and limits."""
 import json
 import math
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 
 import pytest
 
-pytest.register_assert_rewrite("seen")
+pytest.register_assert_rewrite("seen", "faults")
 
-from conftest import PRICE, KnownSim, Tls, checked, make_tls, model, provider
-from harness import Server, eventually
+from faults import (BOTH, BREAKS, FAULTS, STREAM, WHOLE, Models, assert_another_answered, assert_another_went_on,
+                    assert_broken_stream, assert_clean_error, assert_cut_off_stream, assert_out_of_time, assert_resumed,
+                    assert_stays_broken, first_only, suffix)
+from harness import Server, eventually, http_call
 from money import cost_nusd, tokens_of_messages
 from seen import (BROKEN, CONTENT_FILTER, FAILED, GOOD, OK, UNKNOWN, ask, assert_answered_row, assert_complete,
-                  assert_failed_row, assert_failures_logged, attempts_counted, billed_to, breaker_changes,
-                  breaker_gauge, breaker_of, full_text, log_of, models_asked, requests_of, rows_of, set_script)
+                  assert_failed_row, assert_failures_logged, billed_to, breaker_changes, breaker_gauge, breaker_of,
+                  log_of, metric, models_asked, rows_of, set_script)
+from simulated import PRICE, KnownSim, Tls, checked, make_tls, model, provider
 
-WHOLE, STREAM = False, True
-BOTH = (WHOLE, STREAM)
-TOKEN_BYTES = 4
 # A deployment that answers is never cut off by these, however busy the machine is.
 PATIENT = {"connect": 10000, "first_content": 15000, "idle": 15000, "attempt": 20000, "total": 25000}
 # Stands for the 8, 20 and 60 seconds of the defaults.
@@ -31,66 +32,14 @@ HASTY = PATIENT | {"connect": 400, "first_content": 400, "idle": 400, "attempt":
 # Room for one repetition after a second, not for the next after two more.
 ONE_REPEAT = 2000
 SLACK_SECONDS = 8
+# A request whose time would be over with the first limit, or with the second.
+ALL_OF_IT = {"connect": 4000, "first_content": 4000, "idle": 4000, "attempt": 4000, "total": 4000}
+HALF_OF_IT = ALL_OF_IT | {"connect": 2000, "first_content": 2000, "attempt": 2000}
+DRIP = "tokens=200,tps=10"
 
-
-@dataclass(frozen=True)
-class Fault:
-    name: str
-    words: str            # of the simulator; "nth N: words" only from or at that call
-    outcome: str          # of the attempt, in logs and metrics
-    reason: str           # in them, too
-    status: int           # for the caller, when nobody else is left
-    code: str
-    asked: int = 1        # how often the provider then sees the request
-    http_status: int = 0  # in the ledger
-    modes: tuple = BOTH
-    by: str = "patient"
-
-
-def broken(outcome, name, words, reason, http_status=200, modes=BOTH, by="patient"):
-    """Worth another try; alone, the same deployment is asked once more within ONE_REPEAT."""
-    return Fault(name, words, outcome, reason, 502, "upstream_error", 2, http_status, modes, by)
-
-
-def silent(name, words, http_status, modes=BOTH):
-    return Fault(name, words, "silent", "no answer in time", 504, "upstream_silent", 1, http_status, modes, "hasty")
-
-
-FAULTS = [
-    Fault("429", "status=429", "limited", "status 429", 429, "rate_limit_exceeded", 1, 429),
-    Fault("429-after-2", "status=429,retry_after=2", "limited", "status 429", 429, "rate_limit_exceeded", 1, 429),
-    broken("server_error", "503", "status=503", "status 503", 503),
-    broken("reset", "reset", "reset", "closed", 0),
-    silent("silent", "silent", 0),
-    silent("late", "stall=0,stall_ms=20000,tokens=60", 200),
-    broken("unreadable", "cut-at-once", "cut=0,tokens=60", "ended"),
-    broken("unreadable", "cut", "cut=40,tokens=60", "ended", modes=(WHOLE,)),
-    silent("stall", "stall=20,tokens=60", 200, modes=(WHOLE,)),
-    broken("unreadable", "garbage", "garbage=20,tokens=60", "JSON", modes=(WHOLE,)),
-    broken("unreadable", "garbage-at-once", "garbage=0,tokens=60", "JSON"),
-    broken("unreadable", "error-in-200", "error_event=0", "answered 200 with an error", modes=(WHOLE,)),
-    broken("error_event", "error-event-at-once", "error_event=0,tokens=60", "an error in the stream", modes=(STREAM,)),
-    broken("unreadable", "empty", "empty", "empty"),
-    broken("unreadable", "html", "html", "without JSON"),
-    Fault("quota", "quota", "credentials", "status 429: The credit is used up", 502, "upstream_error", 1, 429),
-    Fault("revoked", "status=401", "credentials", "status 401", 502, "upstream_error", 1, 401),
-    broken("connect", "expired", "", "expired", 0, by="expired"),
-    broken("connect", "unresolved", "", "provider.invalid", 0, by="unresolved"),
-]
 CASES = [pytest.param(fault, mode, id=f"{fault.name}-{'stream' if mode else 'whole'}")
          for fault in FAULTS for mode in fault.modes]
-
-# Streams that end badly after the first content: (name, words, tokens that came, reason).
-BREAKS = [
-    ("cut", "cut=40,tokens=60", 40, ""),
-    ("stall", "stall=20,tokens=60", 20, "no answer in time"),
-    ("garbage", "garbage=20,tokens=60", 20, "JSON"),
-    ("error-event", "error_event=20,tokens=60", 20, "error"),
-]
-
-
-def suffix(mode):
-    return "-stream" if mode else "-whole"
+(SILENT,) = [fault for fault in FAULTS if fault.name == "silent"]
 
 
 # ---- the world ----
@@ -109,53 +58,17 @@ def expired_tls(folder):
     return Tls(made.authority, folder / "expired.pem", made.key)
 
 
-class Models:
-    """Collects models, with the providers and fallbacks that they need."""
-
-    def __init__(self, sim_url, expired):
-        self.urls = {"expired": expired.url, "unresolved": "http://provider.invalid"}
-        self.sim_url = sim_url
-        self.providers = [self.provider("healthy", PATIENT), self.provider("patient", PATIENT),
-                          self.provider("hasty", HASTY),
-                          self.provider("expired", PATIENT, ca_file=str(expired.tls.authority)),
-                          self.provider("unresolved", HASTY)]
-        self.models = [model("good", "healthy", GOOD)]
-        self.fallbacks = []
-
-    def provider(self, name, timeouts, base=None, **more):
-        url = self.urls.get(base or name, self.sim_url)
-        return provider("openai", url, name=name, timeouts_ms=timeouts, **more)
-
-    def add(self, name, words, by="patient", to=(), **more):
-        deployment = more.pop("deployment", {})
-        entry = model(name, by, name + ("+" + words if words else ""), **more)
-        entry["deployments"][0] |= deployment
-        self.models.append(entry)
-        if to:
-            self.fallbacks.append({"from": name, "to": list(to)})
-
-    def add_alone(self, name, words, by, total):
-        """With a provider of its own, so that its repetitions are counted for it alone."""
-        base = next(entry for entry in self.providers if entry["name"] == by)
-        timeouts = {limit: min(ms, total) for limit, ms in base["timeouts_ms"].items()}
-        self.providers.append(base | {"name": name, "timeouts_ms": timeouts | {"total": total}})
-        self.add(name, words, name)
-
-    def sections(self):
-        return {"providers": self.providers, "models": self.models, "fallbacks": self.fallbacks,
-                "routes": [{"models": ["good"]}]}
-
-
-def first_only(name, words):
-    return {"match": {"model": name, "nth": 1}, "do": words}
-
-
 SCRIPT = [rule for mode in BOTH for rule in (
     first_only(f"over-500-once{suffix(mode)}", "status=500"),
     first_only(f"alone-500-once{suffix(mode)}", "status=500"),
     first_only(f"over-429-once{suffix(mode)}", "status=429,retry_after=2"),
     {"match": {"model": f"over-key{suffix(mode)}", "nth": [2, None]}, "do": "status=401"})]
 SCRIPT.append(first_only("resume-alone", "cut=40"))
+
+
+def add_providers(models, expired):
+    models.add_provider("expired", PATIENT, expired.url, ca_file=str(expired.tls.authority))
+    models.add_provider("unresolved", HASTY, "http://provider.invalid")
 
 
 def add_models(models):
@@ -168,6 +81,10 @@ def add_models(models):
             models.add(f"over-{name}{suffix(mode)}", "tokens=60", to=["good"])
         models.add_alone(f"alone-500-once{suffix(mode)}", "tokens=60", "patient", 20000)
         models.add_alone(f"alone-503-long{suffix(mode)}", "status=503", "patient", 20000)
+        models.add(f"counted{suffix(mode)}", "status=503", to=["good"])
+        models.add(f"deadline-healthy{suffix(mode)}", "silent", "all", ["good"])
+        models.add(f"deadline-silent{suffix(mode)}", "silent", "half", [f"also-silent{suffix(mode)}"])
+        models.add(f"also-silent{suffix(mode)}", "silent")
         models.add(f"late-in-time{suffix(mode)}", "stall=0,stall_ms=300,tokens=60", to=["good"])
         models.add(f"filter-prompt{suffix(mode)}", "content_filter=prompt", to=["good"])
         models.add(f"filter-answer{suffix(mode)}", "content_filter=answer", to=["good"])
@@ -178,7 +95,9 @@ def add_models(models):
             models.add(f"too-long-{to}{suffix(mode)}", "context_length", to=chain, context_tokens=8000)
     for name, words, _, _ in BREAKS:
         models.add(f"break-{name}", words, "hasty" if name == "stall" else "patient", ["good"])
+        models.add(f"lonely-{name}", words, "hasty" if name == "stall" else "patient")
         models.add(f"resume-{name}", words, "hasty" if name == "stall" else "patient", ["continues"])
+    models.add("deadline-drip-stream", DRIP, "all", ["good"])
     models.add("prefill-cut", "cut=40,tokens=60", to=["no-prefill"])
     models.add("resume-refused", "cut=40,tokens=60", to=["no-prefill", "continues"])
     models.add("resume-down", "cut=40,tokens=60", to=["good", "down-prefill", "continues"])
@@ -202,7 +121,8 @@ def add_models(models):
 class World:
     server: Server
     sim: KnownSim
-    alone: dict  # model name -> future of an Asked
+    early: dict  # model name -> future of an Asked
+    expired: KnownSim = None
 
 
 @pytest.fixture(scope="module")
@@ -210,16 +130,17 @@ def world(tmp_path_factory):
     sim = KnownSim(tmp_path_factory.mktemp("sim"), script=SCRIPT)
     folder = tmp_path_factory.mktemp("expired")
     expired = KnownSim(folder, tls=expired_tls(folder), name="expired")
-    models = Models(sim.url, expired)
+    models = Models(sim.url, healthy=PATIENT, patient=PATIENT, hasty=HASTY, all=ALL_OF_IT, half=HALF_OF_IT)
+    add_providers(models, expired)
     add_models(models)
     server = Server(tmp_path_factory.mktemp("serve"), models.sections())
-    made = World(server, sim, {})
+    made = World(server, sim, {}, expired)
     with ThreadPoolExecutor(8) as pool:
         # The longest first: the others end meanwhile.
         for entry in sorted(models.models, key=lambda entry: "503-long" not in entry["name"]):
             name = entry["name"]
-            if name.startswith("alone-"):
-                made.alone[name] = pool.submit(ask, made, name, name.endswith("-stream"))
+            if name.startswith(("alone-", "deadline-")):
+                made.early[name] = pool.submit(ask, made, name, name.endswith("-stream"))
         yield made
     checked(server.finish() + sim.stop() + expired.stop())
 
@@ -227,18 +148,13 @@ def world(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def healthy_afterwards(request):
     yield
-    server = request.getfixturevalue("world" if "world" in request.fixturenames else "outage").server
+    (name,) = {"world", "outage", "long_rest"} & set(request.fixturenames)
+    server = request.getfixturevalue(name).server
     assert server.get("/health").json["status"] == "healthy"
     assert server.chat("good", "And now?").text.startswith("Simulated answer to: And now?")
 
 
 # ---- before the first content: somebody else answers ----
-
-def assert_asked(sim, asked, fault, attempts, then=()):
-    if fault.by in ("expired", "unresolved"):
-        attempts = 0
-    assert models_asked(sim, asked) == [asked.name] * attempts + list(then)
-
 
 def name_in_plan(fault, place, mode):
     return f"{place}-{fault.name}{suffix(mode)}"
@@ -248,22 +164,16 @@ def name_in_plan(fault, place, mode):
 def test_a_healthy_deployment_answers_in_full(world, fault, mode):
     name = name_in_plan(fault, "over", mode)
     asked = ask(world, name, mode)
-    assert_complete(world.sim, asked)
+    assert_another_answered(world, fault, asked)
     assert asked.seconds < SLACK_SECONDS
-    assert asked.reply.headers["x-huntaze-fallback-reason"].startswith(f"{fault.by}/{name}")
 
-    assert_asked(world.sim, asked, fault, 1, ["good"])
 
-    failed, answered = rows_of(world.server, asked)
-    assert (failed["model_name"], answered["model_name"]) == (name, "good")
-    assert (failed["is_fallback"], answered["is_fallback"]) == (0, 1)
-    assert failed["http_status"] == fault.http_status
-    assert_answered_row(world.sim, asked, answered)
-    assert_failed_row(world.sim, asked, failed, fault.outcome)
-
-    assert_failures_logged(world.server, asked, 1, fault.outcome, fault.reason)
-    assert log_of(world.server, asked, "request")[0]["attempts"] == 2
-    assert attempts_counted(world.server, failed["deployment_name"], fault.outcome) == 1
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_a_fallback_is_counted(world, mode):
+    wait(world.early.values())  # their fallbacks are counted, too
+    before = metric(world.server, "huntaze_fallbacks_total")
+    assert_complete(world.sim, ask(world, f"counted{suffix(mode)}", mode))
+    assert metric(world.server, "huntaze_fallbacks_total") == before + 1
 
 
 # ---- and with nobody else: a clean error, in time, and no hammering ----
@@ -271,28 +181,21 @@ def test_a_healthy_deployment_answers_in_full(world, fault, mode):
 @pytest.mark.parametrize("fault, mode", CASES)
 def test_alone_it_ends_in_a_clean_error_in_time(world, fault, mode):
     name = name_in_plan(fault, "alone", mode)
-    asked = world.alone[name].result()
-    reply = asked.reply
-    assert (reply.status, reply.error["code"]) == (fault.status, fault.code), reply
-    assert reply.headers["content-type"].startswith("application/json")
-    assert name in reply.error["message"] and fault.reason in reply.error["message"]
+    asked = world.early[name].result()
+    assert_clean_error(world, fault, asked)
     assert asked.seconds < ONE_REPEAT / 1000 + SLACK_SECONDS
-    if fault.status == 429:
-        assert reply.headers["retry-after"] == ("2" if "retry_after" in fault.words else "1")
-    else:
-        assert reply.headers["x-should-retry"] == "false"
 
-    rows = rows_of(world.server, asked)
-    assert len(rows) == fault.asked
-    assert_asked(world.sim, asked, fault, fault.asked)
-    for row in rows:
-        assert_failed_row(world.sim, asked, row, fault.outcome)
-    assert_failures_logged(world.server, asked, fault.asked, fault.outcome, fault.reason)
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_nothing_is_told_to_a_provider_whose_certificate_has_expired(world, mode):
+    assert world.early[f"alone-expired{suffix(mode)}"].result().reply.status == 502
+    unverified = replace(world.expired.tls, authority=None)
+    assert http_call(world.expired.port, "GET", "/sim/requests", tls=unverified).json == []
 
 
 @pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
 def test_500_once_is_overcome_by_the_same_deployment_if_it_is_the_only_one(world, mode):
-    asked = world.alone[f"alone-500-once{suffix(mode)}"].result()
+    asked = world.early[f"alone-500-once{suffix(mode)}"].result()
     assert_complete(world.sim, asked)
     assert models_asked(world.sim, asked) == [asked.name] * 2
     failed, answered = rows_of(world.server, asked)
@@ -302,7 +205,7 @@ def test_500_once_is_overcome_by_the_same_deployment_if_it_is_the_only_one(world
 
 @pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
 def test_503_for_ever_is_asked_four_times_at_most(world, mode):
-    asked = world.alone[f"alone-503-long{suffix(mode)}"].result()
+    asked = world.early[f"alone-503-long{suffix(mode)}"].result()
     assert (asked.reply.status, asked.reply.error["code"]) == (502, "upstream_error")
     assert models_asked(world.sim, asked) == [asked.name] * 4
     assert sum(row["amount_nusd"] for row in rows_of(world.server, asked)) == 0
@@ -325,6 +228,26 @@ def test_a_whole_answer_that_nobody_can_read_is_charged_at_its_bound(world):
     billed = billed_to(world.sim, asked)[asked.name]
     assert garbled["usage_source"] == UNKNOWN
     assert garbled["input_tokens"] >= billed["prompt_tokens"] and garbled["output_tokens"] >= billed["completion_tokens"]
+
+
+# ---- the request's own time ----
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_the_first_who_is_silent_leaves_time_to_the_next(world, mode):
+    """Although the limit of an attempt is as long as the request may take."""
+    asked = world.early[f"deadline-healthy{suffix(mode)}"].result()
+    assert_another_answered(world, replace(SILENT, by="all"), asked)
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_when_its_time_is_over_a_request_ends_in_an_error_that_names_all(world, mode):
+    asked = world.early[f"deadline-silent{suffix(mode)}"].result()
+    assert_out_of_time(world, asked, [asked.name, f"also-silent{suffix(mode)}"])
+
+
+def test_a_stream_that_goes_on_for_too_long_is_cut_off_and_says_so(world):
+    asked = world.early["deadline-drip-stream"].result()
+    assert_cut_off_stream(world, asked, "good+" + DRIP.split(",")[0])
 
 
 # ---- rate limits ----
@@ -385,72 +308,21 @@ def test_a_complete_stream_without_done_is_a_success(world):
 
 # ---- after the first content: never a half answer called success ----
 
-def assert_broken_stream(world, asked, tokens):
-    assert asked.reply.status == 200
-    *chunks, last = [json.loads(event) for event in asked.events]
-    text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"])
-    assert text == full_text(world.sim, asked)[:tokens * TOKEN_BYTES]
-    assert last["error"]["code"] == "upstream_broken" and "choices" not in last
-    assert asked.finish_reasons == []
-
-
 @pytest.mark.parametrize("name, words, tokens, reason", BREAKS, ids=[row[0] for row in BREAKS])
-def test_a_stream_that_breaks_says_so_in_the_stream(world, name, words, tokens, reason):
-    asked = ask(world, f"break-{name}", STREAM)
-    assert_broken_stream(world, asked, tokens)
+@pytest.mark.parametrize("place", ["break", "lonely"])
+def test_a_stream_that_breaks_says_so_in_the_stream(world, place, name, words, tokens, reason):
+    """Whether there is a deployment that could have been asked at first, or none."""
+    asked = ask(world, f"{place}-{name}", STREAM)
+    assert_stays_broken(world, asked, tokens, reason, is_cut_off=name != "garbage")
     assert asked.seconds < SLACK_SECONDS
-
-    assert models_asked(world.sim, asked) == [asked.name], "half an answer was joined with another"
-    billed = billed_to(world.sim, asked)[asked.name]
-    if name != "garbage":  # what follows on garbage may have been on its way already
-        assert (billed["completed"], billed["completion_tokens"]) == (False, tokens)
-    (row,) = rows_of(world.server, asked)
-    assert row["status"] == BROKEN and row["output_tokens"] > 0
-    assert row["input_tokens"] == tokens_of_messages(asked.messages)
-    assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
-    assert_failures_logged(world.server, asked, 1, "broken", reason)
 
 
 # ---- after the first content: somebody else goes on with it ----
 
-def contents(asked):
-    """The text of each chunk, and that all chunks are those of one answer."""
-    *events, done = asked.events
-    chunks = [json.loads(event) for event in events]
-    assert done == "[DONE]" and len({(chunk["id"], chunk["model"], chunk["created"]) for chunk in chunks}) == 1
-    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
-    assert sum("role" in delta for delta in deltas) == 1
-    return [delta.get("content") or "" for delta in deltas]
-
-
-def assert_resumed(world, asked, said, rows):
-    """`said`: for each attempt, how many tokens the client had when it began; rows in the ledger's order."""
-    text = full_text(world.sim, asked)
-    assert_complete(world.sim, asked)
-    assert "".join(contents(asked)) == text
-    for request, tokens in zip(requests_of(world.sim, asked), said, strict=True):
-        more = [{"role": "assistant", "content": text[:tokens * TOKEN_BYTES]}] if tokens else []
-        assert request["body"]["messages"] == asked.messages + more
-    *earlier, last = rows
-    assert_answered_row(world.sim, asked, last)
-    for row in earlier:
-        assert row["amount_nusd"] == cost_nusd(PRICE, row["input_tokens"], row["output_tokens"])
-    (line,) = log_of(world.server, asked, "request")
-    assert line["resumed"] and line["attempts"] == len(rows)
-    assert line["tokens_out"] == sum(row["output_tokens"] for row in rows)
-    assert len(log_of(world.server, asked, "stream_resumed")) == len(rows) - 1
-
-
 @pytest.mark.parametrize("name, words, tokens, reason", BREAKS, ids=[row[0] for row in BREAKS])
 def test_a_stream_that_breaks_goes_on_at_another_deployment(world, name, words, tokens, reason):
     asked = ask(world, f"resume-{name}", STREAM)
-    broken_row, answered = rows = rows_of(world.server, asked)
-    assert_resumed(world, asked, [0, tokens], rows)
-    assert models_asked(world.sim, asked) == [asked.name, "continues"]
-    assert (broken_row["status"], broken_row["is_fallback"], answered["is_fallback"]) == (BROKEN, 0, 1)
-    assert broken_row["input_tokens"] == tokens_of_messages(asked.messages) and broken_row["output_tokens"] > 0
-    assert billed_to(world.sim, asked)["continues"]["completion_tokens"] == 60 - tokens
-    assert_failures_logged(world.server, asked, 1, "broken", reason)
+    assert_another_went_on(world, asked, tokens, reason)
 
 
 def test_a_stream_may_break_and_go_on_twice(world):
@@ -706,3 +578,32 @@ def test_under_load_a_provider_that_is_down_gets_a_few_questions_and_probes(outa
     probes = seconds * 1000 / OPEN_MS + 1
     assert FAILURES_IN_ROW <= questions <= FAILURES_IN_ROW + beside + asked_once - 1 + probes
     assert questions <= 1.1 * load
+
+
+LONG_REST_SECONDS = 600
+SILENT_MS = 1500
+
+
+@pytest.fixture(scope="module")
+def long_rest(tmp_path_factory):
+    """Breakers that open for the longest time that may be set."""
+    sim = KnownSim(tmp_path_factory.mktemp("sim"))
+    models = Models(sim.url, healthy=PATIENT, mute=dict.fromkeys(PATIENT, SILENT_MS) | {"total": 25000})
+    for mode in BOTH:
+        models.add(f"mute{suffix(mode)}", "silent", "mute")
+    server = Server(tmp_path_factory.mktemp("serve"), models.sections() | {
+        "breaker": {"failures_in_row": FAILURES_IN_ROW, "open_ms": LONG_REST_SECONDS * 1000}})
+    yield World(server, sim, {})
+    checked(server.finish() + sim.stop())
+
+
+@pytest.mark.parametrize("mode", BOTH, ids=["whole", "stream"])
+def test_of_a_breakers_time_counts_how_long_the_provider_was_silent(long_rest, mode):
+    """Else a provider that is back would wait for its next chance longer than the breaker is open."""
+    name = f"mute{suffix(mode)}"
+    with ThreadPoolExecutor(FAILURES_IN_ROW) as pool:
+        answers = list(pool.map(lambda _: ask(long_rest, name, mode), range(FAILURES_IN_ROW)))
+    assert [asked.reply.status for asked in answers] == [504] * FAILURES_IN_ROW
+    refused = ask(long_rest, name, mode)
+    assert refused.reply.status == 502 and "circuit breaker" in refused.reply.error["message"], refused.reply
+    assert int(refused.reply.headers["retry-after"]) <= LONG_REST_SECONDS - SILENT_MS // 1000

@@ -4,12 +4,12 @@ import pytest
 
 pytest.register_assert_rewrite("seen")
 
-from conftest import KnownSim, checked, model, provider
 from harness import Server, eventually, run, write_config
 from names import MuteListener, NameServer
 from postgres import Road
 from seen import (FAILED, GOOD, ask, assert_answered_row, assert_complete, assert_failed_row,
                   assert_failures_logged, log_of, models_asked, rows_of)
+from simulated import KnownSim, checked, model, provider
 
 BOTH = [pytest.param(False, id="whole"), pytest.param(True, id="stream")]
 PATIENT = {"connect": 10000, "first_content": 15000, "idle": 15000, "attempt": 20000, "total": 25000}

@@ -3,10 +3,10 @@ import uuid
 
 import pytest
 
-from conftest import PRICE, standard_sections
 from harness import eventually, run
 from money import cost_nusd
 from postgres import Postgres, Road
+from simulated import PRICE, standard_sections
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import uuid
 import openai
 import pytest
 
-from conftest import DIALECTS, PRICE, Server, checked, model, provider
+from harness import Server
 from money import cost_nusd
+from simulated import DIALECTS, PRICE, checked, model, provider
 from test_money import invoice_of, only_row, usage_of
 from test_sdk import WEATHER, ask
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import HASTY, Tls, checked, make_tls, model, provider
 from harness import Server, eventually, write_config
+from simulated import HASTY, Tls, checked, make_tls, model, provider
 
 
 def sections(sim, /, **more):

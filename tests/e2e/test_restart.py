@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from conftest import model, provider
 from harness import eventually, free_port, http_call, write_config
+from simulated import model, provider
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import uuid
 
 import pytest
 
-from conftest import model, provider
 from harness import free_port
+from simulated import model, provider
 
 # As the default table of the product, over models of the simulator; `first` leads plain chat.
 ROUTES = [
@@ -20,7 +20,8 @@ CHEAP, DEAR = {"input": "0.1", "output": "0.2"}, {"input": "5", "output": "9"}
 
 @pytest.fixture(scope="module")
 def router(tmp_path_factory, sim):
-    from conftest import Server, checked
+    from harness import Server
+    from simulated import checked
     entry = lambda name, deployment, price=DEAR: model(name, "foundry-v1", deployment, price)
     running = Server(tmp_path_factory.mktemp("router"), {
         "providers": [provider("foundry-v1", sim.url)],
@@ -119,7 +120,8 @@ FAST = {"connect": 300, "first_content": 400, "idle": 2000, "attempt": 500, "tot
 
 @pytest.fixture(scope="module")
 def failing(tmp_path_factory, sim):
-    from conftest import Server, checked
+    from harness import Server
+    from simulated import checked
     models = [model(name, "openai", "gpt-4o" + words) for name, words in FAILING.items()]
     models += [model("nobody-there", "closed", "gpt-4o"), model("good", "foundry-v1", "gpt-4o")]
     running = Server(tmp_path_factory.mktemp("failing"), {

@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import harness
-from conftest import DIALECTS, HASTY, model, provider, standard_sections
 from harness import free_port, http_call
+from simulated import DIALECTS, HASTY, model, provider, standard_sections
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import ssl
 
 import pytest
 
-from conftest import TIMEOUTS, KnownSim, checked, model, provider
 from harness import eventually
+from simulated import TIMEOUTS, KnownSim, checked, model, provider
 
 
 @pytest.fixture(scope="module")

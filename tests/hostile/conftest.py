@@ -12,8 +12,9 @@ support = importlib.util.module_from_spec(_spec)
 sys.modules["e2e_support"] = support
 _spec.loader.exec_module(support)
 
-from e2e_support import checked, model, provider, pytest_report_header, sim, start_server, tls  # noqa: E402,F401
+from e2e_support import pytest_report_header, sim, start_server, tls  # noqa: E402,F401
 from harness import Server  # noqa: E402
+from simulated import checked, model, provider  # noqa: E402
 
 
 def open_sections(url, **server):

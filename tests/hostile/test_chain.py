@@ -16,9 +16,9 @@ import pytest
 from conftest import open_sections
 from corpus import cases
 from harness import Server, eventually, free_port
+from simulated import checked
 from support_chain import HAPROXY, NGINX, front_lines
 from wire import open_to, read_to_end, send
-from conftest import checked
 
 LAST = 20
 LENGTH = re.compile(rb"^content-length: *(\d+)", re.I | re.M)

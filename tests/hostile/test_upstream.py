@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from answers import BAD, GOOD, answers, by_length, completion
-from conftest import checked
-from e2e_support import TIMEOUTS, model, provider
 from harness import Server
+from simulated import TIMEOUTS, checked, model, provider
 
 FOLLOWING = ("the first behind it", "the second behind it")
 AT_ONCE = 12
