@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 import pytest
 
-from conftest import model
+from simulated import model
 from harness import eventually
 from bytewise import END, STREAM_HEAD, Scripted, chunked, completion, event, refusal
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conftest import PRICE, checked, model
+from simulated import PRICE, checked, model
 from harness import Server
 from money import cost_nusd
 from scripted import END, HEAD, Scripted, chunk, event, usage_chunk
