@@ -24,7 +24,8 @@ uint64_t chain_name_digest(struct str text);
 enum { ROLLUP_KEYS = 7, ROLLUP_SUMS = 7 };
 struct rollup {
     int64_t key[ROLLUP_KEYS];  /* hour, account, key, feature, model, deployment, status */
-    int64_t sums[ROLLUP_SUMS]; /* calls, five token classes, cost */
+    int64_t sums[ROLLUP_SUMS]; /* calls, five token classes, cost: as far as 64 bits go */
+    bool is_capped[ROLLUP_SUMS]; /* the true sum is beyond, since it was made or read */
 };
 struct rollups {
     struct map by_key; /* struct rollup */
