@@ -58,7 +58,7 @@ struct writer {
     uint32_t stored_len;
     struct chain *chain;
     struct value *values;
-    struct series *rows, *batches, *seconds;
+    struct series *rows, *repeated, *batches, *seconds;
 };
 void writer_init(struct writer *w, struct store *store, struct names *names, unsigned node);
 void writer_fini(struct writer *w);
