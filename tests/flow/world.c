@@ -1,5 +1,6 @@
 #include "world.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -413,12 +414,25 @@ static void check_answer(const struct world *w)
         CHECK(is_error);
 }
 
+static void remove_directory(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf '%s'", directory);
+    if (system(command) != 0)
+        fprintf(stderr, "%s stays\n", directory);
+}
+
+/* In memory where there is such a place: no flow looks at what a power cut leaves. */
 static void make_directory(void)
 {
     if (directory[0])
         return;
-    snprintf(directory, sizeof(directory), "/tmp/huntaze-flow-XXXXXX");
-    CHECK(mkdtemp(directory));
+    snprintf(directory, sizeof(directory), "/dev/shm/huntaze-flow-XXXXXX");
+    if (!mkdtemp(directory)) {
+        snprintf(directory, sizeof(directory), "/tmp/huntaze-flow-XXXXXX");
+        CHECK(mkdtemp(directory));
+    }
+    CHECK_EQ(atexit(remove_directory), 0);
 }
 
 bool world_run(const struct scenario *scenario, enum disturbance disturbance, size_t nth)
