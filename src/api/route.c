@@ -122,7 +122,7 @@ static void write_answer(struct buf *out, const struct api_request *r, int64_t t
              ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld,"
              "\"cached_tokens\":%lld,\"reasoning_tokens\":%lld}",
              (long long)u->input_tokens, (long long)u->output_tokens,
-             (long long)(u->input_tokens + u->output_tokens), (long long)u->cached_tokens,
+             (long long)num_add_capped(u->input_tokens, u->output_tokens), (long long)u->cached_tokens,
              (long long)u->reasoning_tokens);
     buf_add(out, STR(",\"cost_usd\":"));
     if (c->is_unpriced)

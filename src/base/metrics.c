@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -132,7 +133,10 @@ struct series *metrics_series(enum metric metric, ...)
 
 void series_add(struct series *s, int64_t n)
 {
-    atomic_fetch_add_explicit(&s->shards[my_shard()].value, n, memory_order_relaxed);
+    _Atomic int64_t *value = &s->shards[my_shard()].value;
+    int64_t sum, before = atomic_fetch_add_explicit(value, n, memory_order_relaxed);
+    if (__builtin_add_overflow(before, n, &sum))
+        atomic_store_explicit(value, num_add_capped(before, n), memory_order_relaxed);
 }
 
 void series_observe(struct series *s, double seconds)
@@ -158,7 +162,7 @@ static int64_t value_sum(const struct series *s)
 {
     int64_t sum = 0;
     for (int i = 0; i < SHARDS; i++)
-        sum += atomic_load_explicit(&s->shards[i].value, memory_order_relaxed);
+        sum = num_add_capped(sum, atomic_load_explicit(&s->shards[i].value, memory_order_relaxed));
     return sum;
 }
 

@@ -26,6 +26,7 @@ struct deployment_state {
     struct series *outcomes[OUTCOMES];
     struct series *seconds, *first_content;
     struct series *tokens_in, *tokens_cached, *tokens_out, *tokens_reasoning, *cost;
+    struct series *usage_absurd, *usage_above_bound;
     uint32_t name, provider_name, model_name, region_name; /* ledger names */
 };
 

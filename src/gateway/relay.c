@@ -54,6 +54,7 @@ static void take_answer(struct attempt *a, const struct llm_stream *stream)
 {
     struct arena *arena = &a->call->http->arena;
     llm_stream_answer(stream, &a->answer);
+    a->answer.absurd_usage = arena_str(arena, a->answer.absurd_usage);
     a->answer.finish_reason = arena_str(arena, a->answer.finish_reason);
     a->answer.response_model = arena_str(arena, a->answer.response_model);
 }

@@ -5,7 +5,7 @@
 /* A settle goes to the spool within the ledger's own patience; this only bounds a stuck disk. */
 enum { SETTLE_MS = 60000, OUTPUT_GUESS_TOKENS = 1024 };
 
-/* What the provider was told, else what the model can do at most. */
+/* What the provider was told, else what the model can do at most; 0: nobody knows. */
 static int64_t output_bound(const struct llm_request *r, const struct deployment *d)
 {
     const int64_t bounds[] = {
@@ -17,16 +17,23 @@ static int64_t output_bound(const struct llm_request *r, const struct deployment
         if (bounds[i])
             return bounds[i];
     }
-    return OUTPUT_GUESS_TOKENS;
+    return 0;
+}
+
+static bool has_true_bound(const struct llm_request *r, const struct deployment *d)
+{
+    return r->operation == LLM_EMBEDDINGS || output_bound(r, d);
 }
 
 static struct usage worst_case(const struct call *c, const struct deployment *d)
 {
     const struct llm_request *r = &c->request;
-    int64_t output = r->operation == LLM_EMBEDDINGS ? 0 : output_bound(r, d);
+    int64_t output = r->operation == LLM_EMBEDDINGS ? 0
+                     : has_true_bound(r, d)         ? output_bound(r, d)
+                                                    : OUTPUT_GUESS_TOKENS;
     return (struct usage) {
         .input_tokens = llm_request_input_bound(r),
-        .output_tokens = output * HZ_MAX(r->n, 1),
+        .output_tokens = HZ_MIN(output * HZ_MAX(r->n, 1), USAGE_CLASS_MOST),
     };
 }
 
@@ -127,8 +134,33 @@ static bool is_billed(const struct attempt *a, enum outcome outcome)
     return was_at_work(a) && (outcome == OUTCOME_STOPPED || outcome == OUTCOME_SILENT);
 }
 
+static void note_absurd(const struct attempt *a)
+{
+    series_add(a->state->usage_absurd, 1);
+    log_warn(&a->call->log, "usage_not_believed", LOG_INT("attempt", a->number),
+             LOG_STR("provider", a->deployment->provider->name),
+             LOG_STR("deployment", a->deployment->name), LOG_STR("stated", a->answer.absurd_usage),
+             LOG_STR("upstream_request_id", a->limits.request_id));
+}
+
+/* It is billed as stated; somebody should know that the bound does not hold. */
+static void note_overdraft(const struct attempt *a, int64_t stated_nusd, int64_t bound_nusd)
+{
+    series_add(a->state->usage_above_bound, 1);
+    log_warn(&a->call->log, "usage_above_bound", LOG_INT("attempt", a->number),
+             LOG_STR("provider", a->deployment->provider->name),
+             LOG_STR("deployment", a->deployment->name), LOG_USD("stated_usd", stated_nusd),
+             LOG_USD("bound_usd", bound_nusd), LOG_USD("overdraft_usd", stated_nusd - bound_nusd),
+             LOG_INT("input_tokens", a->answer.usage.input_tokens),
+             LOG_INT("output_tokens", a->answer.usage.output_tokens),
+             LOG_STR("upstream_request_id", a->limits.request_id));
+}
+
 static void take_usage(struct attempt *a, enum outcome outcome, struct transfer *row)
 {
+    int64_t bound_nusd = row->amount_nusd;
+    if (a->answer.absurd_usage.len)
+        note_absurd(a);
     if (is_unseen(a, outcome))
         return; /* the row keeps its estimate, and says so */
     if (!is_billed(a, outcome)) {
@@ -145,6 +177,9 @@ static void take_usage(struct attempt *a, enum outcome outcome, struct transfer 
         row->usage_source = USAGE_COUNTED;
     }
     row->amount_nusd = cost_of(a->deployment, &row->usage);
+    bool is_stated = row->usage_source == USAGE_PROVIDER;
+    if (is_stated && row->amount_nusd > bound_nusd && has_true_bound(&a->call->request, a->deployment))
+        note_overdraft(a, row->amount_nusd, bound_nusd);
 }
 
 static void count_metrics(struct attempt *a, enum outcome outcome, const struct transfer *row)
@@ -184,7 +219,7 @@ void settle_note(struct attempt *a, enum outcome outcome)
         row->first_content_ms = (int32_t)((a->first_content_ns - a->started_ns) / NS_PER_MS);
     if (a->limits.region.len && !str_eq(a->limits.region, a->deployment->provider->region))
         row->region = ledger_label(ledger, str_first(a->limits.region, 64));
-    c->cost_nusd += row->amount_nusd;
+    c->cost_nusd = num_add_capped(c->cost_nusd, row->amount_nusd);
     /* Of an answer in several parts: the sum. */
     if (!c->request.prefill.len)
         c->usage = (struct usage) { 0 };

@@ -46,6 +46,10 @@ static void deployment_count(struct deployment_state *s, const struct deployment
     s->seconds = metrics_series(METRIC_ATTEMPT_SECONDS, "provider", p, "deployment", n, NULL);
     s->first_content = metrics_series(METRIC_FIRST_CONTENT, "provider", p, "deployment", n, NULL);
     s->cost = metrics_series(METRIC_COST, "provider", p, "deployment", n, NULL);
+    s->usage_absurd = metrics_series(METRIC_USAGE_DOUBTS, "provider", p, "deployment", n, "doubt",
+                                     "not_believed", NULL);
+    s->usage_above_bound = metrics_series(METRIC_USAGE_DOUBTS, "provider", p, "deployment", n, "doubt",
+                                          "above_bound", NULL);
     struct {
         struct series **series;
         const char *class;

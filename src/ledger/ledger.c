@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/planted.h"
 #include "ledger/predecessor.h"
 #include "ledger/slots.h"
@@ -42,7 +43,7 @@ static enum err settle_unknown(struct ledger *l, const struct slots_found *found
         err = successor < 0 ? writer_write(&l->writer, rows, count, &added)
                             : handover_write(successor, l->names, rows, count);
         for (size_t i = 0; i < added && !err; i++)
-            amount_nusd += rows[i]->row.amount_nusd;
+            amount_nusd = num_add_capped(amount_nusd, rows[i]->row.amount_nusd);
         total += err ? 0 : added;
         count = 0;
     }

@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/planted.h"
 #include "ledger/writer.h"
 
@@ -26,6 +27,13 @@ void rollups_fini(struct rollups *r)
     rollups_clear(r);
 }
 
+static void add_to(struct rollup *rollup, size_t sum, int64_t number)
+{
+    int64_t ignored;
+    rollup->is_capped[sum] |= __builtin_add_overflow(rollup->sums[sum], number, &ignored);
+    rollup->sums[sum] = num_add_capped(rollup->sums[sum], number);
+}
+
 void rollups_fold(struct rollups *r, const struct value columns[COLUMNS])
 {
     int64_t key[ROLLUP_KEYS];
@@ -44,7 +52,7 @@ void rollups_fold(struct rollups *r, const struct value columns[COLUMNS])
     }
     rollup->sums[0] += columns[COL_KIND].number == TRANSFER_SETTLE;
     for (size_t i = 0; i < HZ_LEN(summed); i++)
-        rollup->sums[1 + i] += columns[summed[i]].number;
+        add_to(rollup, 1 + i, columns[summed[i]].number);
 }
 
 enum err rollups_write(struct rollups *r, struct store *s, unsigned node)
@@ -70,6 +78,7 @@ enum err rollups_write(struct rollups *r, struct store *s, unsigned node)
 
 void rollup_from_columns(struct rollup *out, const struct value *columns)
 {
+    *out = (struct rollup) { 0 };
     for (size_t i = 0; i < ROLLUP_KEYS; i++)
         out->key[i] = columns[1 + i].number;
     for (size_t i = 0; i < ROLLUP_SUMS; i++)

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/id.h"
 #include "base/mem.h"
@@ -69,6 +70,20 @@ struct rollup_check {
     struct rollups *expected;
 };
 
+/* A true sum beyond 64 bits stands nowhere. What stands in its place is not compared: it is the end
+ * of the range, or what versions that let sums wrap have left. */
+static bool is_different(struct verify *v, const struct rollup *expected,
+                         const struct rollup *found)
+{
+    bool is_different = false, is_beyond = false;
+    for (size_t i = 0; i < ROLLUP_SUMS; i++) {
+        is_beyond |= expected->is_capped[i];
+        is_different |= !expected->is_capped[i] && expected->sums[i] != found->sums[i];
+    }
+    v->beyond_rollups += is_beyond;
+    return is_different;
+}
+
 static enum err check_rollup(void *arg, const struct value *columns, size_t count)
 {
     struct rollup_check *check = arg;
@@ -79,7 +94,7 @@ static enum err check_rollup(void *arg, const struct value *columns, size_t coun
     if (!expected)
         verify_problem(check->v, "a rollup of hour %lld, account %lld stands for no row",
                        (long long)found.key[0], (long long)found.key[1]);
-    else if (memcmp(expected->sums, found.sums, sizeof(found.sums)) != 0)
+    else if (is_different(check->v, expected, &found))
         verify_problem(check->v, "the rollup of hour %lld, account %lld differs from its rows",
                        (long long)found.key[0], (long long)found.key[1]);
     mem_free(expected);
@@ -158,10 +173,59 @@ static enum err check_all(struct verify *v)
     return err ? err : store_run(v->store, SQL_TRANSFER_TWICE, NULL, 0, report_twice, v);
 }
 
-static void add_usd(struct buf *out, int64_t nusd)
+static bool fits(__int128 sum)
 {
+    return sum >= INT64_MIN && sum <= INT64_MAX;
+}
+
+static void add_sum(struct buf *out, __int128 sum)
+{
+    const int64_t part = 1000000000000000000;
+    if (fits(sum))
+        buf_add_i64(out, (int64_t)sum);
+    else
+        buf_addf(out, "%lld%018lld", (long long)(sum / part), llabs((long long)(sum % part)));
+}
+
+static void add_usd(struct buf *out, __int128 nusd)
+{
+    const int64_t nusd_per_usd = 1000000000;
     buf_add_char(out, '$');
-    buf_add_usd(out, nusd);
+    if (fits(nusd)) {
+        buf_add_usd(out, (int64_t)nusd);
+        return;
+    }
+    add_sum(out, nusd / nusd_per_usd);
+    buf_addf(out, ".%09lld", llabs((long long)(nusd % nusd_per_usd)));
+}
+
+/* What is beyond the numbers that a database can hold, or that a call can use. */
+static void report_beyond(const struct verify *v)
+{
+    const struct {
+        const char *name;
+        __int128 sum;
+    } sums[] = {
+        { "settled amounts", v->settled_nusd }, { "unknown amounts", v->unknown_nusd },
+        { "input tokens", v->input_tokens },    { "cached tokens", v->cached_tokens },
+        { "output tokens", v->output_tokens },  { "reasoning tokens", v->reasoning_tokens },
+    };
+    for (size_t i = 0; i < HZ_LEN(sums); i++) {
+        if (!fits(sums[i].sum))
+            buf_addf(v->out,
+                     "beyond:   the sum of %s does not fit into 64 bits: above it is exact, in SQL "
+                     "it fails\n",
+                     sums[i].name);
+    }
+    if (v->beyond_rollups)
+        buf_addf(v->out,
+                 "beyond:   %lld rollups hold a sum that does not fit: only their rows tell it\n",
+                 (long long)v->beyond_rollups);
+    if (v->absurd_rows)
+        buf_addf(
+            v->out,
+            "beyond:   %lld rows charge more than %lld tokens of a class, the first is row %lld\n",
+            (long long)v->absurd_rows, (long long)USAGE_CLASS_MOST, (long long)v->first_absurd_id);
 }
 
 static void report(const struct verify *v)
@@ -174,9 +238,16 @@ static void report(const struct verify *v)
     buf_addf(out, "\nunknown:  %lld of them, charged at their estimate: ", (long long)v->unknowns);
     add_usd(out, v->unknown_nusd);
     buf_addf(out, "\nunpriced: %lld of them\n", (long long)v->unpriced);
-    buf_addf(out, "tokens:   %lld input (%lld cached), %lld output (%lld reasoning)\n",
-             (long long)v->usage.input_tokens, (long long)v->usage.cached_tokens,
-             (long long)v->usage.output_tokens, (long long)v->usage.reasoning_tokens);
+    buf_add(out, STR("tokens:   "));
+    add_sum(out, v->input_tokens);
+    buf_add(out, STR(" input ("));
+    add_sum(out, v->cached_tokens);
+    buf_add(out, STR(" cached), "));
+    add_sum(out, v->output_tokens);
+    buf_add(out, STR(" output ("));
+    add_sum(out, v->reasoning_tokens);
+    buf_add(out, STR(" reasoning)\n"));
+    report_beyond(v);
     if (v->problems > PROBLEM_LINES)
         buf_addf(out, "... and %lld problems more\n", (long long)(v->problems - PROBLEM_LINES));
     if (v->problems)

@@ -20,11 +20,13 @@ struct verify {
     size_t writers_len, writers_cap;
     struct chain *chain;
 
+    /* Exact: a ledger may hold rows whose sum is beyond 64 bits. */
     int64_t rows, batches;
-    int64_t settles, settled_nusd;
-    int64_t unknowns, unknown_nusd;
-    int64_t unpriced;
-    struct usage usage;
+    int64_t settles, unknowns, unpriced;
+    __int128 settled_nusd, unknown_nusd;
+    __int128 input_tokens, cached_tokens, output_tokens, reasoning_tokens;
+    int64_t beyond_rollups;
+    int64_t absurd_rows, first_absurd_id; /* more tokens of a class than USAGE_CLASS_MOST */
 };
 
 /* Adds a line, up to a number of lines beyond which problems are only counted. */

@@ -145,10 +145,14 @@ static void count_row(struct verify *v, const struct value *columns)
         v->unknown_nusd += amount_nusd;
     }
     v->unpriced += columns[COL_IS_UNPRICED].number;
-    v->usage.input_tokens += columns[COL_INPUT].number;
-    v->usage.cached_tokens += columns[COL_CACHED].number;
-    v->usage.output_tokens += columns[COL_OUTPUT].number;
-    v->usage.reasoning_tokens += columns[COL_REASONING].number;
+    v->input_tokens += columns[COL_INPUT].number;
+    v->cached_tokens += columns[COL_CACHED].number;
+    v->output_tokens += columns[COL_OUTPUT].number;
+    v->reasoning_tokens += columns[COL_REASONING].number;
+    if (HZ_MAX(columns[COL_INPUT].number, columns[COL_OUTPUT].number) <= USAGE_CLASS_MOST)
+        return;
+    if (v->absurd_rows++ == 0)
+        v->first_absurd_id = columns[COL_ID].number;
 }
 
 static void digests_of(struct verify *v, const struct value *columns, uint64_t out[ROW_NAMES])

@@ -26,6 +26,7 @@ void writer_init(struct writer *w, struct store *store, struct names *names, uns
         .chain = chain_create(),
         .values = mem_alloc(CHUNK_ROWS * COLUMNS * sizeof(struct value)),
         .rows = metrics_series(METRIC_LEDGER_ROWS, NULL),
+        .repeated = metrics_series(METRIC_LEDGER_REPEATED, NULL),
         .batches = metrics_series(METRIC_LEDGER_BATCHES, NULL),
         .seconds = metrics_series(METRIC_LEDGER_COMMIT, NULL),
     };
@@ -339,6 +340,7 @@ static enum err drop_known(struct writer *w, struct record **rows, size_t *count
         if (!is_known)
             rows[kept++] = rows[i];
     }
+    series_add(w->repeated, (int64_t)(*count - kept));
     *count = kept;
     return OK;
 }

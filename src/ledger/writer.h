@@ -24,7 +24,8 @@ uint64_t chain_name_digest(struct str text);
 enum { ROLLUP_KEYS = 7, ROLLUP_SUMS = 7 };
 struct rollup {
     int64_t key[ROLLUP_KEYS];  /* hour, account, key, feature, model, deployment, status */
-    int64_t sums[ROLLUP_SUMS]; /* calls, five token classes, cost */
+    int64_t sums[ROLLUP_SUMS]; /* calls, five token classes, cost: as far as 64 bits go */
+    bool is_capped[ROLLUP_SUMS]; /* the true sum is beyond, since it was made or read */
 };
 struct rollups {
     struct map by_key; /* struct rollup */
@@ -57,7 +58,7 @@ struct writer {
     uint32_t stored_len;
     struct chain *chain;
     struct value *values;
-    struct series *rows, *batches, *seconds;
+    struct series *rows, *repeated, *batches, *seconds;
 };
 void writer_init(struct writer *w, struct store *store, struct names *names, unsigned node);
 void writer_fini(struct writer *w);

@@ -172,7 +172,7 @@ enum err embedding_read(struct arena *a, const struct llm_request *r, const stru
             items = json_len(o.value);
             convert_all(&in, &s, o.value);
         } else if (KEY_IS(o.key, "usage")) {
-            answer->has_usage = tally_read(o.value, &answer->usage);
+            tally_take(answer, &o, o.value);
         } else if (KEY_IS(o.key, "model")) {
             answer->response_model = arena_str(a, json_to_str(a, o.value));
         }
@@ -181,6 +181,7 @@ enum err embedding_read(struct arena *a, const struct llm_request *r, const stru
         splice_add(&o, "simulated", STR("true"));
     splice_end(&s);
     buf_fini(&in.bytes);
+    answer->absurd_usage = arena_str(a, answer->absurd_usage);
     /* Embeddings have no output tokens, whatever a total may suggest. */
     answer->usage.output_tokens = 0;
     if (fault_found(&fault))

@@ -59,9 +59,9 @@ static void read_answer(struct answer_reading *in, struct str body, struct buf *
         if (KEY_IS(o.key, "choices"))
             read_choices(in, &s, o.value);
         else if (KEY_IS(o.key, "usage"))
-            in->answer->has_usage |= tally_read(o.value, &in->answer->usage);
+            tally_take(in->answer, &o, o.value);
         else if (KEY_IS(o.key, "x_groq") && !in->answer->has_usage)
-            in->answer->has_usage = tally_read(json_get(o.value, "usage"), &in->answer->usage);
+            tally_take(in->answer, &o, json_get(o.value, "usage"));
     }
     envelope_close(&in->envelope, &o);
     splice_end(&s);
@@ -84,6 +84,7 @@ static enum err read_chat(struct arena *a, const struct deployment *d,
     };
     read_answer(&in, body, out);
     answer->response_model = arena_str(a, json_to_str(a, in.envelope.seen_model));
+    answer->absurd_usage = arena_str(a, answer->absurd_usage);
     answer->finish_reason = arena_str(a, in.finish_reason);
     answer->output_estimate = token_count_total(&in.speech.tokens);
     speech_fini(&in.speech);

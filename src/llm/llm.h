@@ -93,6 +93,7 @@ struct llm_said;
 struct llm_answer {
     struct usage usage;
     bool has_usage;          /* stated by the provider (a stated zero counts) */
+    struct str absurd_usage; /* what it stated that cannot be true, and was not believed; else empty */
     bool is_content_filter;  /* refused: an answer, not a failure */
     int64_t output_estimate; /* tokens by heuristic, when usage is missing */
     struct str finish_reason;

@@ -29,6 +29,7 @@ struct llm_stream {
     struct usage usage;
     bool has_usage;
     struct buf usage_text; /* as the provider sent it, if it has OpenAI's members */
+    struct buf absurd_usage;
     bool is_content_filter;
     bool is_done; /* [DONE] came */
     struct str finish_reason;
@@ -77,6 +78,7 @@ void llm_stream_destroy(struct llm_stream *s)
     speech_fini(&s->speech);
     twin_fini(&s->twin);
     buf_fini(&s->usage_text);
+    buf_fini(&s->absurd_usage);
     mem_free(s->voices);
     arena_fini(&s->arena);
     mem_free(s);
@@ -140,15 +142,29 @@ static bool join_lines(struct buf *out, size_t from)
     return true;
 }
 
-/* The last one counts: some servers send it with every chunk. In a chunk that goes to the client it
- * would be taken for the whole, or counted twice. */
+/* The last one counts: some servers send it with every chunk. */
+static enum tally take_usage(struct llm_stream *s, struct event *e, struct str object)
+{
+    struct str absurd = STR_NONE;
+    enum tally tally = tally_read(object, &s->usage, &absurd);
+    if (tally == TALLY_NONE)
+        return tally;
+    e->has_usage = true;
+    s->has_usage = tally == TALLY_STATED;
+    buf_clear(&s->usage_text);
+    buf_clear(&s->absurd_usage);
+    buf_add(&s->absurd_usage, absurd);
+    return tally;
+}
+
+/* In a chunk that goes to the client it would be taken for the whole, or counted twice. */
 static void read_usage(struct llm_stream *s, struct event *e, struct splice_object *o)
 {
-    if (!tally_read(o->value, &s->usage))
+    enum tally tally = take_usage(s, e, o->value);
+    if (tally == TALLY_NONE)
         return;
-    s->has_usage = e->has_usage = true;
-    buf_clear(&s->usage_text);
-    bool is_usual = json_kind(json_get(o->value, "prompt_tokens")) == JSON_NUMBER &&
+    bool is_usual = tally == TALLY_STATED &&
+                    json_kind(json_get(o->value, "prompt_tokens")) == JSON_NUMBER &&
                     json_kind(json_get(o->value, "completion_tokens")) == JSON_NUMBER &&
                     json_kind(json_get(o->value, "total_tokens")) == JSON_NUMBER;
     if (is_usual)
@@ -169,9 +185,9 @@ static void read_member(struct llm_stream *s, struct event *e, struct splice_obj
         read_choices(s, e, o->value);
     } else if (KEY_IS(o->key, "usage")) {
         read_usage(s, e, o);
-    } else if (KEY_IS(o->key, "x_groq") && tally_read(json_get(o->value, "usage"), &s->usage)) {
-        s->has_usage = e->has_usage = true;
-        buf_clear(&s->usage_text);
+    } else if (KEY_IS(o->key, "x_groq")) {
+        if (take_usage(s, e, json_get(o->value, "usage")) == TALLY_ABSURD)
+            splice_drop(o);
     }
 }
 
@@ -365,6 +381,7 @@ void llm_stream_answer(const struct llm_stream *s, struct llm_answer *out)
     *out = (struct llm_answer) {
         .usage = s->usage,
         .has_usage = s->has_usage,
+        .absurd_usage = buf_str(&s->absurd_usage),
         .is_content_filter = s->is_content_filter,
         .output_estimate = token_count_total(&s->speech.tokens),
         .finish_reason = s->finish_reason,

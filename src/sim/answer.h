@@ -43,6 +43,8 @@ void answer_write(const struct sim_call *c, const struct answer *a, struct buf *
 
 /* "id":..,"object":..,"created":..,"model":..  */
 void answer_write_head(const struct sim_call *c, const char *object, struct buf *out);
+/* What the word `usage` asks for. */
+void answer_write_false_usage(const struct sim_call *c, struct buf *out);
 void answer_write_usage(const struct sim_call *c, int64_t completion, int64_t reasoning,
                         struct buf *out);
 void answer_write_filter(const struct sim_call *c, bool is_filtered, struct buf *out);

@@ -24,9 +24,20 @@ void answer_write_head(const struct sim_call *c, const char *object, struct buf 
         buf_add(out, STR(",\"system_fingerprint\":\"fp_simulated\""));
 }
 
+void answer_write_false_usage(const struct sim_call *c, struct buf *out)
+{
+    struct str n = c->behave.usage;
+    buf_addf(out, "{\"prompt_tokens\":%.*s,\"completion_tokens\":%.*s,\"total_tokens\":%.*s}",
+             STR_ARG(n), STR_ARG(n), STR_ARG(n));
+}
+
 void answer_write_usage(const struct sim_call *c, int64_t completion, int64_t reasoning,
                         struct buf *out)
 {
+    if (c->behave.usage.at) {
+        answer_write_false_usage(c, out);
+        return;
+    }
     buf_add(out, STR("{\"prompt_tokens\":"));
     buf_add_i64(out, c->prompt_tokens);
     buf_add(out, STR(",\"completion_tokens\":"));

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "sim/answer.h"
 #include "sim/text.h"
 #include "wire/base64.h"
 #include "wire/json.h"
@@ -122,9 +123,13 @@ static void write_body(struct sim_call *c, struct buf *out)
     }
     buf_add(out, STR("],\"model\":"));
     buf_add_json(out, c->model);
-    if (!c->behave.no_usage)
+    if (c->behave.usage.at) {
+        buf_add(out, STR(",\"usage\":"));
+        answer_write_false_usage(c, out);
+    } else if (!c->behave.no_usage) {
         buf_addf(out, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}",
                  (long long)c->prompt_tokens, (long long)c->prompt_tokens);
+    }
     buf_add_char(out, '}');
 }
 

@@ -90,6 +90,9 @@ static const struct word words[] = {
     FLAG(tool_whole, "a tool call comes whole in one chunk"),
     NUMBER("tools", tools, 16, "so many parallel tool calls"),
     NUMBER("tps", tps, MANY_TOKENS, "tokens a second; without it as fast as it goes"),
+    TEXT(usage, "states this number of prompt and completion tokens, as it stands (-5, 1e30), "
+                "instead of what "
+                "was billed"),
     FLAG(usage_every_chunk, "usage so far on every chunk"),
     FLAG(usage_side, "usage only in the field `x_groq`"),
 };

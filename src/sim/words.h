@@ -35,7 +35,7 @@ struct behaviour {
     int64_t content_filter; /* enum filter_kind */
     int64_t prefill;        /* enum prefill_kind */
     int64_t error_shape;    /* enum error_shape */
-    struct str finish, forbid, region;
+    struct str finish, forbid, region, usage;
     bool reset, silent, silent_after_head, html, empty, error_200, context_length, quota;
     bool no_done, no_usage, usage_every_chunk, usage_side;
     bool no_role, role_every, no_id, no_index, no_object, created_float;

@@ -1,4 +1,5 @@
 """The ledger against a second computation and against the provider's own invoice, to the nano-dollar."""
+import json
 import random
 import uuid
 from decimal import Decimal
@@ -6,7 +7,8 @@ from decimal import Decimal
 import openai
 import pytest
 
-from harness import eventually
+from conftest import checked
+from harness import Server, eventually
 from money import cost_nusd, tokens_of_messages, tokens_of_text
 from simulated import EMBEDDING_PRICE, PRICE, model, provider
 
@@ -220,6 +222,77 @@ def test_a_model_without_a_price_is_booked_as_unpriced_only_where_allowed(start_
     assert server.chat("free-for-now", "Hm.", {"X-Correlation-ID": correlation}).status == 200
     row = only_row(server, correlation)
     assert row["is_unpriced"] == 1 and row["amount_nusd"] == 0 and row["output_tokens"] > 0
+
+
+ABSURD = ("-5", "9223372036854775807", "1e30", "4e15", "2147483648", "5.7")
+
+
+@pytest.mark.parametrize("mode", ["whole", "stream", "embedding"])
+@pytest.mark.parametrize("stated", ABSURD)
+def test_usage_that_cannot_be_true_is_counted_instead(doubtful, mode, stated):
+    """Neither booked nor passed on; the log and a counter say who stated what."""
+    server, question = doubtful, Question()
+    headers = {"X-Correlation-ID": question.correlation}
+    before = doubts(server, "not_believed")
+    if mode == "embedding":
+        reply = server.post("/v1/embeddings", {"model": f"embed{stated}", "input": "Some words"}, headers=headers)
+        assert "usage" not in reply.json
+    elif mode == "whole":
+        reply = server.post("/v1/chat/completions", {"model": f"chat{stated}", "messages": question.messages},
+                            headers=headers)
+        assert "usage" not in reply.json
+    else:
+        reply = server.post("/v1/chat/completions", {"model": f"chat{stated}", "messages": question.messages,
+                                                     "stream": True, "stream_options": {"include_usage": True}},
+                            headers=headers)
+        told = [json.loads(line[6:]) for line in reply.body.decode().splitlines() if line.startswith("data: {")][-1]["usage"]
+    assert reply.status == 200 and f'_tokens":{stated}' not in reply.body.decode()
+    row = only_row(server, question.correlation)
+    assert (row["usage_source"], row["status"]) == (COUNTED, OK)
+    if mode != "embedding":
+        assert row["input_tokens"] == tokens_of_messages(question.messages) and row["output_tokens"] > 0
+        assert row["amount_nusd"] == cost_nusd(PRICE, **usage_of(row))
+    if mode == "stream":
+        assert (told["prompt_tokens"], told["completion_tokens"]) == (row["input_tokens"], row["output_tokens"])
+    line, = [line for line in server.logs() if line["event"] == "usage_not_believed"
+             and line["correlation_id"] == question.correlation]
+    assert line["level"] == "warn" and line["provider"] == "openai" and line["deployment"] and stated in line["stated"]
+    assert doubts(server, "not_believed") == before + 1
+
+
+def test_usage_above_the_bound_is_billed_as_stated_and_reported(doubtful):
+    server, question = doubtful, Question()
+    before = doubts(server, "above_bound")
+    for name in ("chat1000000", "boundless1000000"):
+        reply = server.post("/v1/chat/completions", {"model": name, "messages": question.messages},
+                            headers={"X-Correlation-ID": question.correlation})
+        assert reply.json["usage"]["completion_tokens"] == 1000000
+    first, second = rows_of(server, question.correlation, 2)
+    for row in (first, second):
+        assert row["usage_source"] == PROVIDER
+        assert row["amount_nusd"] == cost_nusd(PRICE, input_tokens=1000000, cached_tokens=0, output_tokens=1000000)
+    # Where the longest answer is not known there is no bound that could be passed.
+    line, = [line for line in server.logs() if line["event"] == "usage_above_bound"]
+    assert line["level"] == "warn" and line["deployment"] == "gpt-4o+usage=1000000"
+    assert Decimal(str(line["overdraft_usd"])) == Decimal(str(line["stated_usd"])) - Decimal(str(line["bound_usd"])) > 0
+    assert doubts(server, "above_bound") == before + 1
+
+
+def doubts(server, doubt):
+    return sum(int(line.rsplit(" ", 1)[1]) for line in server.get("/metrics").body.decode().splitlines()
+               if line.startswith("huntaze_usage_doubts_total{") and f'doubt="{doubt}"' in line)
+
+
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory, sim):
+    chats = [model(f"chat{n}", "openai", f"gpt-4o+usage={n}", max_output_tokens=1000) for n in (*ABSURD, 1000000)]
+    embeds = [model(f"embed{n}", "openai", f"text-embedding-3-small+usage={n}") for n in ABSURD]
+    boundless = model("boundless1000000", "openai", "gpt-4o-unheard-of+usage=1000000")
+    server = Server(tmp_path_factory.mktemp("doubtful"),
+                    {"providers": [provider("openai", sim.url)], "models": [*chats, *embeds, boundless],
+                     "routes": [{"models": ["chat-5"]}], "fallbacks": []}, env={"SIM_KEY": sim.key})
+    yield server
+    checked(server.finish())
 
 
 def test_sums_of_the_rollups_equal_the_rows(server, client):

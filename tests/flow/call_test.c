@@ -1,21 +1,26 @@
 #include "world.h"
 
+#define HI "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}"
+#define WHOLE(model) "{\"model\":\"" model "\"," HI
+#define STREAM(model) "{\"model\":\"" model "\",\"stream\":true," HI
+
 static const struct scenario scenarios[] = {
-    { "a whole answer", "{\"model\":\"good\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 200, 1,
-      "\"usage\"" },
-    { "a stream",
-      "{\"model\":\"slow\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 200, 1,
-      "data: [DONE]" },
-    { "a fallback", "{\"model\":\"bad\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 200, 2,
-      "\"usage\"" },
-    { "a streamed fallback",
-      "{\"model\":\"bad\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 200, 2,
-      "data: [DONE]" },
-    { "a stream that goes on elsewhere",
-      "{\"model\":\"breaks\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 200, 2,
-      "data: [DONE]" },
-    { "three repeats",
-      "{\"model\":\"alone\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 502, 4, "upstream_error" },
+    { .name = "a whole answer", .body = WHOLE("good"), .status = 200, .rows = 1, .text = "\"usage\"" },
+    { .name = "a stream", .body = STREAM("slow"), .status = 200, .rows = 1, .text = "data: [DONE]" },
+    { .name = "a fallback", .body = WHOLE("bad"), .status = 200, .rows = 2, .text = "\"usage\"" },
+    { .name = "a streamed fallback", .body = STREAM("bad"), .status = 200, .rows = 2, .text = "data: [DONE]" },
+    { .name = "a stream that goes on elsewhere", .body = STREAM("breaks"), .status = 200, .rows = 2,
+      .text = "data: [DONE]" },
+    { .name = "three repeats", .body = WHOLE("alone"), .status = 502, .rows = 4, .text = "upstream_error" },
+    { .name = "embeddings", .path = "/v1/embeddings", .body = "{\"model\":\"embeds\",\"input\":\"Some words\"}",
+      .status = 200, .rows = 1, .text = "\"usage\"" },
+    { .name = "the router's own form", .path = "/route", .body = "{\"prompt\":\"Hi\"}", .status = 200, .rows = 1,
+      .text = "\"output\"" },
+    { .name = "a model that we choose", .body = WHOLE("auto"), .status = 200, .rows = 1, .text = "\"usage\"" },
+    { .name = "an answer that does not wait for its row", .is_not_awaited = true, .body = WHOLE("good"),
+      .status = 200, .rows = 1, .text = "\"usage\"" },
+    { .name = "a streamed fallback that does not wait for its rows", .is_not_awaited = true,
+      .body = STREAM("bad"), .status = 200, .rows = 2, .text = "data: [DONE]" },
 };
 
 enum { WAITS_MAX = 200 };
@@ -57,6 +62,11 @@ TEST(calls_settle_wherever_the_database_goes_away)
     stop_everywhere(DISTURB_STORE);
 }
 
+TEST(calls_settle_wherever_a_commit_hangs)
+{
+    stop_everywhere(DISTURB_COMMIT);
+}
+
 TEST(calls_settle_wherever_time_runs_out)
 {
     stop_everywhere(DISTURB_CLOCK);
@@ -74,5 +84,6 @@ TEST(calls_settle_wherever_their_memory_ends)
 
 RUN_TESTS(T(calls_end_as_they_should_when_nothing_disturbs), T(calls_settle_wherever_the_client_leaves),
           T(calls_settle_wherever_they_are_stopped), T(calls_settle_wherever_the_provider_stops),
-          T(calls_settle_wherever_the_database_goes_away), T(calls_settle_wherever_time_runs_out),
+          T(calls_settle_wherever_the_database_goes_away), T(calls_settle_wherever_a_commit_hangs),
+          T(calls_settle_wherever_time_runs_out),
           T(calls_settle_wherever_the_shutdown_comes), T(calls_settle_wherever_their_memory_ends))

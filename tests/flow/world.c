@@ -1,16 +1,18 @@
 #include "world.h"
 
-#include <sqlite3.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "books.h"
 #include "http/acceptor.h"
 #include "http/client.h"
 #include "ledger/keys.h"
 #include "net/dns.h"
 #include "net/tls.h"
+#include "sim/state.h"
 #include "sim/sim.h"
 #include "support.h"
 
@@ -30,7 +32,10 @@ struct world {
     struct gateway *gateway;
     struct api api;
     SSL_CTX *tls;
-    struct sim_server *sim;
+    struct sim *sim;
+    struct http_server *provider;
+    struct acceptor *provider_acceptor;
+    struct books books;
     struct http_server *server;
     struct acceptor *acceptor;
     struct resolver *resolver;
@@ -42,6 +47,8 @@ struct world {
     bool was_disturbed, was_sent;
     char correlation[32];
     struct task *client_task;
+    const struct task *router_task; /* NULL: not seen yet */
+    sqlite3 *hanging;               /* holds a lock that commits wait for; NULL: nobody does */
     bool is_client_done;
     int status; /* 0: no answer came */
     struct buf answer;
@@ -58,46 +65,25 @@ static sqlite3 *open_database(void)
 {
     char path[128];
     path_of(path, "flow.db");
-    sqlite3 *db;
-    CHECK_EQ(sqlite3_open(path, &db), SQLITE_OK);
-    sqlite3_busy_timeout(db, 5000);
-    return db;
-}
-
-static int64_t ask_number(sqlite3 *db, const char *sql, const char *parameter)
-{
-    sqlite3_stmt *statement;
-    CHECK_EQ(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    if (parameter)
-        sqlite3_bind_text(statement, 1, parameter, -1, SQLITE_STATIC);
-    CHECK_EQ(sqlite3_step(statement), SQLITE_ROW);
-    int64_t n = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return n;
+    return books_open(path);
 }
 
 /* ---- disturbing ---- */
 
-/* Router and provider are served by the same code; only the router's handlers set stages of theirs. */
-static bool is_router_request(const struct task *t)
+/* Router and provider are served by the same code, in tasks of the same name. The client connects first,
+ * and once: the first such task is the router's. */
+static bool is_router_request(struct world *w, const struct task *t)
 {
-    static const char *const server_stages[] = {
-        "start", "TLS handshake", "reading a request's head", "reading a request's body", "handling",
-        "refusing", "lingering",
-    };
     if (strcmp(task_name(t), "http request") != 0)
         return false;
-    for (size_t i = 0; i < HZ_LEN(server_stages); i++) {
-        if (strcmp(task_stage(t), server_stages[i]) == 0)
-            return false;
-    }
-    return true;
+    if (!w->router_task)
+        w->router_task = t;
+    return t == w->router_task;
 }
 
 static void stop_if_provider(void *arg, struct task *t)
 {
-    (void)arg;
-    if (strcmp(task_name(t), "http request") == 0 && !is_router_request(t))
+    if (strcmp(task_name(t), "http request") == 0 && !is_router_request(arg, t))
         task_stop(t, ERR_STOPPED);
 }
 
@@ -112,14 +98,30 @@ static void refuse_rows(bool is_refusing)
     sqlite3_close(db);
 }
 
+/* Whoever commits waits for this lock. The clock stands still as long as the loop waits for a commit. */
+static void hang_store(struct world *w)
+{
+    w->hanging = open_database();
+    CHECK_EQ(sqlite3_exec(w->hanging, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void release_store(struct world *w)
+{
+    if (w->hanging)
+        CHECK_EQ(sqlite3_exec(w->hanging, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(w->hanging);
+    w->hanging = NULL;
+}
+
 static void disturb(struct world *w, struct task *request)
 {
     w->was_disturbed = true;
     switch (w->disturbance) {
     case DISTURB_CLIENT: task_stop(w->client_task, ERR_STOPPED); break;
     case DISTURB_REQUEST: task_stop(request, ERR_CLIENT_GONE); break;
-    case DISTURB_PROVIDER: task_each(w->loop, stop_if_provider, NULL); break;
+    case DISTURB_PROVIDER: task_each(w->loop, stop_if_provider, w); break;
     case DISTURB_STORE: refuse_rows(true); break;
+    case DISTURB_COMMIT: hang_store(w); break;
     case DISTURB_CLOCK: loop_skip(w->loop, PAST_EVERY_DEADLINE_MS * NS_PER_MS); break;
     case DISTURB_SHUTDOWN: loop_stop(w->loop); break;
     default: break;
@@ -130,13 +132,15 @@ static void on_wait(void *arg, struct task *t, size_t nth)
 {
     (void)nth;
     struct world *w = arg;
-    if (!is_router_request(t))
+    if (!is_router_request(w, t))
         return;
     w->was_sent |= strcmp(task_stage(t), "send to provider") == 0 ||
                    strcmp(task_stage(t), "wait for provider") == 0;
     bool is_at_a_wait = w->disturbance != DISTURB_NOTHING && w->disturbance != DISTURB_MEMORY;
     if (is_at_a_wait && w->waits == w->nth)
         disturb(w, t);
+    if (w->hanging && strcmp(task_stage(t), "settle") == 0)
+        loop_skip(w->loop, PAST_EVERY_DEADLINE_MS * NS_PER_MS);
     w->waits++;
 }
 
@@ -153,7 +157,7 @@ static void run_client(struct task *t, void *arg)
         .origin = { true, STR("127.0.0.1"), acceptor_port(w->acceptor),
                     str_of(test_certificates()->ca) },
         .method = STR("POST"),
-        .target = STR("/v1/chat/completions"),
+        .target = str_of(w->scenario->path ? w->scenario->path : "/v1/chat/completions"),
         .headers = buf_str(&headers),
         .body = str_of(w->scenario->body),
         .connect_deadline_ns = deadline_ns,
@@ -170,6 +174,7 @@ static void run_client(struct task *t, void *arg)
         check_failed(w->scenario->name, x.detail, "an answer", __FILE__, __LINE__);
     http_exchange_end(&x);
     buf_fini(&headers);
+    release_store(w);
     w->is_client_done = true;
 }
 
@@ -197,6 +202,7 @@ static void write_config(struct world *w, const char *path)
     fprintf(file,
             "server: { region: test }\n"
             "store: { url: \"sqlite:%s/flow.db\" }\n"
+            "ledger: { wait: %s }\n"
             "log: { access: false, level: error }\n"
             "providers:\n"
             "  - { name: sim, kind: openai-compatible, base_url: \"https://127.0.0.1:%d/v1\", ca_file: \"%s\" }\n"
@@ -213,9 +219,12 @@ static void write_config(struct world *w, const char *path)
             "      deployments: [ { provider: sim, deployment: \"gpt-4o+cut=3+tokens=6\" } ] }\n"
             "  - { name: continues, price_usd_per_mtok: { input: 1, output: 2 },\n"
             "      deployments: [ { provider: sim, deployment: \"gpt-4o+prefill=continue+tokens=6\", prefill: true } ] }\n"
+            "  - { name: embeds, price_usd_per_mtok: { input: 1, output: 2 },\n"
+            "      deployments: [ { provider: sim, deployment: text-embedding-3-small } ] }\n"
             "routes:\n  - { models: [good] }\n"
             "fallbacks:\n  - { from: bad, to: [good] }\n  - { from: breaks, to: [continues] }\n",
-            directory, sim_server_port(w->sim), test_certificates()->ca);
+            directory, w->scenario->is_not_awaited ? "false" : "true", acceptor_port(w->provider_acceptor),
+            test_certificates()->ca);
     fclose(file);
 }
 
@@ -292,6 +301,35 @@ static void open_gateway(struct world *w)
     CHECK_OK(acceptor_open("127.0.0.1", 0, &target, 1, &w->acceptor, &fail));
 }
 
+static void provide(struct task *t, struct http_request *r, void *arg)
+{
+    struct world *w = arg;
+    books_note(&w->books, http_head_get(&r->head, "x-client-request-id"));
+    sim_handle(t, r, w->sim);
+}
+
+static void open_provider(struct world *w)
+{
+    struct fail fail = { 0 };
+    struct sim_options options = { 0 };
+    CHECK_OK(sim_create(&options, &w->sim, &fail));
+    struct http_server_options server = {
+        .handler = provide,
+        .arg = w,
+        .tls = w->tls,
+        .keep_alive_ms = 120000,
+        .head_timeout_ms = 120000,
+        .body_timeout_ms = 120000,
+        .write_timeout_ms = 120000,
+        .max_body_bytes = 1 << 20,
+        .request_arena_bytes = 1 << 20,
+    };
+    w->provider = http_server_create(w->loop, &server);
+    struct acceptor_target target = { w->loop, w->provider };
+    CHECK_OK(acceptor_open("127.0.0.1", 0, &target, 1, &w->provider_acceptor, &fail));
+    acceptor_start(w->provider_acceptor);
+}
+
 static void world_open(struct world *w)
 {
     struct fail fail = { 0 };
@@ -300,8 +338,7 @@ static void world_open(struct world *w)
     CHECK_OK(loop_create(&options, &w->loop));
     task_set_stack_painting(w->loop, true);
     CHECK_OK(tls_server_context(files->certificate[CERT_GOOD], files->key, &w->tls, &fail));
-    struct sim_server_options sim = { .tls = w->tls };
-    CHECK_OK(sim_server_open(w->loop, &sim, &w->sim, &fail));
+    open_provider(w);
     load_config(w);
     w->workers = workers_create(1);
     open_ledger(w);
@@ -320,11 +357,15 @@ static void world_close(struct world *w)
     resolver_destroy(w->resolver);
     acceptor_destroy(w->acceptor);
     http_server_destroy(w->server);
-    sim_server_close(w->sim);
+    books_take_invoice(&w->books, &w->sim->invoice);
+    acceptor_destroy(w->provider_acceptor);
+    http_server_destroy(w->provider);
+    sim_destroy(w->sim);
     workers_destroy(w->workers);
     if (w->disturbance == DISTURB_STORE)
         refuse_rows(false);
     ledger_close(w->ledger);
+    books_check_once(&w->books);
     gateway_destroy(w->gateway);
     config_unref(w->config);
 #ifndef HZ_ASAN
@@ -343,16 +384,14 @@ static void check_ledger(struct world *w)
     open_ledger(w);
     ledger_close(w->ledger);
     sqlite3 *db = open_database();
-    int64_t rows = ask_number(db, "SELECT count(*) FROM transfer WHERE correlation_id = ?", w->correlation);
-    int64_t highest =
-        ask_number(db, "SELECT coalesce(max(attempt), 0) FROM transfer WHERE correlation_id = ?", w->correlation);
-    CHECK_EQ(rows, highest); /* 1..n, each once: (operation, attempt, kind) is unique */
-    CHECK_EQ(ask_number(db, "SELECT count(DISTINCT operation_id) FROM transfer WHERE correlation_id = ?",
-                        w->correlation), rows > 0);
+    int64_t rows = books_number(db, "SELECT count(*) FROM transfer WHERE correlation_id = ?", w->correlation);
+    books_check(&w->books, db, w->correlation, w->disturbance == DISTURB_PROVIDER);
+    CHECK_EQ(books_number(db, "SELECT count(DISTINCT operation_id) FROM transfer WHERE correlation_id = ?",
+                          w->correlation), rows > 0);
     CHECK_EQ(rows > 0, w->was_sent);
-    CHECK_EQ(ask_number(db, "SELECT count(*) FROM transfer WHERE status = 6", NULL), 0);
+    CHECK_EQ(books_number(db, "SELECT count(*) FROM transfer WHERE status = 6", NULL), 0);
     if (w->disturbance == DISTURB_NOTHING)
-        CHECK_EQ(rows, w->scenario->expected_rows);
+        CHECK_EQ(rows, w->scenario->rows);
     sqlite3_close(db);
 }
 
@@ -361,26 +400,39 @@ static void check_answer(const struct world *w)
 {
     struct str answer = buf_str(&w->answer);
     if (w->disturbance == DISTURB_NOTHING) {
-        CHECK_EQ(w->status, w->scenario->expected_status);
-        if (str_find(answer, str_of(w->scenario->expected_text)) == SIZE_MAX)
-            check_failed(w->scenario->name, buf_take((struct buf *)&w->answer), w->scenario->expected_text,
+        CHECK_EQ(w->status, w->scenario->status);
+        if (str_find(answer, str_of(w->scenario->text)) == SIZE_MAX)
+            check_failed(w->scenario->name, buf_take((struct buf *)&w->answer), w->scenario->text,
                          __FILE__, __LINE__);
     }
     bool is_error = str_find(answer, STR("\"error\"")) != SIZE_MAX;
     if (w->disturbance == DISTURB_MEMORY)
-        CHECK_EQ(w->status, w->was_disturbed ? 413 : w->scenario->expected_status);
+        CHECK_EQ(w->status, w->was_disturbed ? 413 : w->scenario->status);
     if (str_find(answer, STR("data: [DONE]")) != SIZE_MAX)
         CHECK(!is_error && w->status == 200);
     if (w->status >= 400)
         CHECK(is_error);
 }
 
+static void remove_directory(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf '%s'", directory);
+    if (system(command) != 0)
+        fprintf(stderr, "%s stays\n", directory);
+}
+
+/* In memory where there is such a place: no flow looks at what a power cut leaves. */
 static void make_directory(void)
 {
     if (directory[0])
         return;
-    snprintf(directory, sizeof(directory), "/tmp/huntaze-flow-XXXXXX");
-    CHECK(mkdtemp(directory));
+    snprintf(directory, sizeof(directory), "/dev/shm/huntaze-flow-XXXXXX");
+    if (!mkdtemp(directory)) {
+        snprintf(directory, sizeof(directory), "/tmp/huntaze-flow-XXXXXX");
+        CHECK(mkdtemp(directory));
+    }
+    CHECK_EQ(atexit(remove_directory), 0);
 }
 
 bool world_run(const struct scenario *scenario, enum disturbance disturbance, size_t nth)
@@ -393,12 +445,14 @@ bool world_run(const struct scenario *scenario, enum disturbance disturbance, si
     w->disturbance = disturbance;
     w->nth = nth;
     world_open(w);
+    books_begin(&w->books);
     task_set_wait_hook(w->loop, on_wait, w);
     gateway_start(w->gateway);
     acceptor_start(w->acceptor);
     w->client_task = task_spawn(w->loop, "client", run_client, w);
     task_spawn(w->loop, "closer", run_closer, w);
     loop_run(w->loop);
+    release_store(w);
     w->was_disturbed |= str_find(buf_str(&w->answer), STR("\"request_too_large\"")) != SIZE_MAX;
     check_answer(w);
     world_close(w);

@@ -14,6 +14,15 @@ TEST(same_labels_give_the_same_series)
     CHECK_EQ(series_value(c), 0);
 }
 
+TEST(sums_that_do_not_fit_stay_at_the_end)
+{
+    struct series *s = metrics_series(METRIC_COST, "provider", "fortune", NULL);
+    series_add(s, INT64_MAX);
+    series_add(s, INT64_MAX);
+    series_add(s, 1);
+    CHECK_EQ(series_value(s), INT64_MAX);
+}
+
 TEST(text_format_escapes_and_accumulates_buckets)
 {
     series_add(metrics_series(METRIC_CALLS, "model", "a\"b\\c\nd", NULL), 1);
@@ -78,5 +87,6 @@ TEST(too_many_series_share_one)
     CHECK(last == metrics_series(METRIC_TOKENS, "deployment", "another", NULL));
 }
 
-RUN_TESTS(T(same_labels_give_the_same_series), T(text_format_escapes_and_accumulates_buckets),
-          T(a_bucket_holds_what_its_label_says), T(too_many_series_share_one))
+RUN_TESTS(T(same_labels_give_the_same_series), T(sums_that_do_not_fit_stay_at_the_end),
+          T(text_format_escapes_and_accumulates_buckets), T(a_bucket_holds_what_its_label_says),
+          T(too_many_series_share_one))

@@ -136,6 +136,70 @@ TEST(a_long_chain_is_walked_to_its_end)
     buf_fini(&out);
 }
 
+static void settle_fortunes(struct task *t, void *arg)
+{
+    const int64_t *first = arg;
+    for (int64_t i = 0; i < 2; i++) {
+        struct transfer row = row_of(*first + i);
+        row.started_ms = 1;
+        row.amount_nusd = INT64_MAX;
+        row.usage = (struct usage) { INT64_MAX, 0, 0, INT64_MAX, 0 };
+        CHECK_OK(ledger_settle(t, ledger, &row, 1));
+    }
+    loop_stop(task_loop(t));
+}
+
+static void write_fortunes(int64_t first_operation)
+{
+    open_ledger();
+    run_task(settle_fortunes, &first_operation);
+    close_ledger();
+    drop_loop();
+}
+
+static void check_says(const char *const *texts, size_t count)
+{
+    struct buf out = { 0 };
+    bool is_sound = false;
+    CHECK_OK(ledger_verify(str_of(db.url), &out, &is_sound));
+    CHECK(is_sound);
+    for (size_t i = 0; i < count; i++) {
+        if (str_find(buf_str(&out), str_of(texts[i])) == SIZE_MAX)
+            check_failed("what verify says", buf_take(&out), texts[i], __FILE__, __LINE__);
+    }
+    buf_fini(&out);
+}
+
+/* Within one flush of rollups, onto what the database has, and when they are folded again. */
+TEST(sums_that_do_not_fit_are_told_and_stop_nothing)
+{
+    static const char *const says[] = {
+        "settled:  14 attempts, $36893488147.419115568\n",
+        "tokens:   36893488147419104228 input (100 cached), 36893488147419103728 output (200 "
+        "reasoning)\n",
+        "beyond:   the sum of settled amounts does not fit into 64 bits",
+        "beyond:   the sum of input tokens does not fit",
+        "beyond:   1 rollups hold a sum that does not fit",
+        "beyond:   4 rows charge more than 2147483647 tokens of a class",
+    };
+    write_fortunes(2000);
+    write_fortunes(3000);
+    write_rows(10);
+    CHECK_EQ(db_number("SELECT count(*) FROM rollup WHERE cost_nusd = 9223372036854775807 AND "
+                       "input_tokens = 9223372036854775807 AND calls = 4"),
+             1);
+    check_says(says, HZ_LEN(says));
+    /* What versions that let sums wrap have left. */
+    db_exec("UPDATE rollup SET cost_nusd = -2 WHERE calls = 4");
+    check_says(says, HZ_LEN(says));
+    db_exec("UPDATE rollup SET calls = 3 WHERE calls = 4");
+    struct buf out = { 0 };
+    bool is_sound;
+    CHECK_ERR(ledger_verify(str_of(db.url), &out, &is_sound), ERR_STORE);
+    buf_fini(&out);
+}
+
 RUN_ON_BOTH(D(every_change_behind_the_ledgers_back_is_found),
             D(a_sound_ledger_is_told_with_its_totals), D(an_empty_ledger_is_sound),
-            D(what_cannot_be_read_is_not_called_sound), D(a_long_chain_is_walked_to_its_end))
+            D(what_cannot_be_read_is_not_called_sound), D(a_long_chain_is_walked_to_its_end),
+            D(sums_that_do_not_fit_are_told_and_stop_nothing))

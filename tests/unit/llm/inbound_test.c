@@ -151,6 +151,40 @@ TEST(what_strict_clients_miss_is_added)
     fixture_fini(&f);
 }
 
+TEST(usage_that_cannot_be_true_is_neither_believed_nor_passed_on)
+{
+    static const struct {
+        const char *usage, *absurd;
+    } cases[] = {
+        { "{\"prompt_tokens\":-5,\"completion_tokens\":9}", "\"prompt_tokens\":-5" },
+        { "{\"prompt_tokens\":5,\"completion_tokens\":2147483648}", "\"completion_tokens\":2147483648" },
+        { "{\"prompt_tokens\":5,\"completion_tokens\":9223372036854775807}", "\"completion_tokens\":9223372036854775807" },
+        { "{\"input_tokens\":1e30,\"output_tokens\":1}", "\"input_tokens\":1e30" },
+        { "{\"input_tokens\":1,\"output_tokens\" : 5.7}", "\"output_tokens\" : 5.7" },
+        { "{\"prompt_tokens\":\"5\",\"completion_tokens\":6}", "\"prompt_tokens\":\"5\"" },
+        { "{\"prompt_tokens\":5,\"total_tokens\":-1}", "\"total_tokens\":-1" },
+        { "{\"prompt_tokens\":5,\"completion_tokens\":6,\"prompt_tokens_details\":{\"cached_tokens\":-1}}",
+          "\"prompt_tokens_details\":{\"cached_tokens\":-1}" },
+        { "{\"prompt_tokens\":5,\"completion_tokens\":6,\"completion_tokens_details\":{\"reasoning_tokens\":4e15}}",
+          "\"completion_tokens_details\":{\"reasoning_tokens\":4e15}" },
+        { "{\"prompt_tokens\":5,\"completion_tokens\":6,\"prompt_cache_hit_tokens\":0.5}", "\"prompt_cache_hit_tokens\":0.5" },
+    };
+    static const char rest[] = "\"choices\":[{\"index\":0,\"message\":" SAID ",\"finish_reason\":\"stop\"}]";
+    static struct fixture f;
+    fixture_init(&f, DIALECT_OPENAI);
+    for (size_t i = 0; i < HZ_LEN(cases) * 2; i++) {
+        static char body[512];
+        const char *form = i % 2 ? "{" HEAD "\"x_groq\":{\"usage\":%s},%s}" : "{" HEAD "\"usage\":%s,%s}";
+        snprintf(body, sizeof(body), form, cases[i / 2].usage, rest);
+        check_answer(&f, body, "{" HEAD "\"choices\":[{\"index\":0,\"message\":" SAID ",\"finish_reason\":\"stop\"}]}");
+        CHECK(!f.answer.has_usage && f.answer.output_estimate == 2);
+        CHECK_STR(f.answer.absurd_usage, cases[i / 2].absurd);
+    }
+    CHECK_OK(answer_to(&f, LLM_EMBEDDINGS, "{\"data\":[{\"embedding\":[1.0]}],\"usage\":{\"prompt_tokens\":-3}}"));
+    CHECK(!f.answer.has_usage && f.answer.absurd_usage.len);
+    fixture_fini(&f);
+}
+
 TEST(usage_is_read_from_all_known_forms_and_else_counted)
 {
     static const struct {
@@ -164,7 +198,8 @@ TEST(usage_is_read_from_all_known_forms_and_else_counted)
         { "{\"input_tokens\":10,\"output_tokens\":5,\"input_tokens_details\":{\"cached_tokens\":3},\"output_tokens_details\":{\"reasoning_tokens\":2}}",
           true, 10, 3, 5, 2 },
         { "{\"prompt_tokens\":10,\"total_tokens\":17,\"prompt_tokens_details\":null}", true, 10, 0, 7, 0 },
-        { "{\"prompt_tokens\":10,\"completion_tokens\":-3,\"prompt_tokens_details\":{\"cached_tokens\":99}}", true, 10, 10, 0, 0 },
+        { "{\"prompt_tokens\":10,\"completion_tokens\":3,\"prompt_tokens_details\":{\"cached_tokens\":99}}", true, 10, 10, 3, 0 },
+        { "{\"prompt_tokens\":2147483647,\"completion_tokens\":2147483647,\"total_tokens\":null}", true, 2147483647, 0, 2147483647, 0 },
         { "{\"prompt_tokens\":12.0,\"completion_tokens\":1e1}", true, 12, 0, 10, 0 },
         { "null", false, 0, 0, 0, 0 }, { "{}", false, 0, 0, 0, 0 }, { "[]", false, 0, 0, 0, 0 },
         { "{\"prompt_tokens\":null}", false, 0, 0, 0, 0 },
@@ -306,6 +341,7 @@ RUN_TESTS(T(an_answer_in_order_is_passed_on_byte_for_byte), T(think_tags_become_
           T(an_answer_that_the_provider_gave_up_is_none_but_its_usage_is_known),
           T(a_refusal_by_the_content_filter_is_an_answer), T(what_strict_clients_miss_is_added),
           T(usage_is_read_from_all_known_forms_and_else_counted),
+          T(usage_that_cannot_be_true_is_neither_believed_nor_passed_on),
           T(a_200_that_is_no_answer_is_broken_and_says_why), T(every_choice_is_mended_by_itself),
           T(embeddings_come_in_the_encoding_that_was_asked_for),
           T(numbers_of_any_length_keep_their_value_as_float32), T(unreadable_embeddings_are_broken))

@@ -143,6 +143,24 @@ TEST(missing_usage_is_counted_for_a_client_that_asked)
     close_stream(c);
 }
 
+TEST(usage_that_cannot_be_true_is_counted_instead)
+{
+    struct case_stream *c = open_stream(DIALECT_OPENAI, REASONING_NONE, true);
+    check_event(c, "{" HEAD "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"A few words\"},\"finish_reason\":null}],\"usage\":" USAGE "}",
+                LLM_EVENT_CONTENT, LINE("{" HEAD "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"A few words\"},\"finish_reason\":null}],\"usage\":null}"));
+    check_event(c, "{" HEAD "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"x_groq\":{\"usage\":{\"prompt_tokens\":1e30,\"completion_tokens\":2}}}",
+                LLM_EVENT_CONTENT, LINE(CHUNK("{}", "\"stop\"")));
+    CHECK(!answer_of(c).has_usage && answer_of(c).output_estimate == 3);
+    CHECK_STR(answer_of(c).absurd_usage, "\"prompt_tokens\":1e30");
+    check_event(c, "{" HEAD "\"choices\":[],\"usage\":{\"prompt_tokens\":60,\"completion_tokens\":-18,\"total_tokens\":78}}", LLM_EVENT_NOTHING, "");
+    CHECK_STR(answer_of(c).absurd_usage, "\"completion_tokens\":-18");
+    check_finish(c, LINE("{" HEAD "\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":3,\"total_tokens\":14,"
+                         "\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}}}"));
+    check_event(c, "{" HEAD "\"choices\":[],\"usage\":" USAGE "}", LLM_EVENT_NOTHING, "");
+    CHECK(answer_of(c).has_usage && !answer_of(c).absurd_usage.len);
+    close_stream(c);
+}
+
 TEST(usage_of_other_forms_is_written_in_openais)
 {
     struct case_stream *c = open_stream(DIALECT_OPENAI, REASONING_NONE, true);
@@ -557,7 +575,7 @@ RUN_TESTS(T(text_is_kept_as_the_client_has_it), T(more_than_text_is_not_gone_on_
           T(usage_goes_out_last_and_once_to_a_client_that_asked),
           T(usage_in_chunks_of_content_is_hidden_from_a_client_that_did_not_ask),
           T(missing_usage_is_counted_for_a_client_that_asked),
-          T(usage_of_other_forms_is_written_in_openais), T(azures_first_empty_chunk_is_withheld),
+          T(usage_that_cannot_be_true_is_counted_instead), T(usage_of_other_forms_is_written_in_openais), T(azures_first_empty_chunk_is_withheld),
           T(filter_annotations_without_delta_get_one_even_behind_the_finish),
           T(a_filtered_answer_is_seen_as_such), T(repeated_roles_are_dropped),
           T(tool_calls_get_index_and_string_arguments),
