@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from conftest import checked
-from e2e_support import PRICE
 from harness import Server
 from scripted import END, HEAD, Scripted, chunk, event, whole
+from simulated import PRICE, checked
 from wire import open_to, read_to_end, send, split_replies
 
 CONTROLS = "\r\nX-Injected: yes\r\n\r\n{\"event\":\"forged\"}\n\x00\x1b[31m\x7f"
