@@ -7,10 +7,9 @@ from decimal import Decimal
 import openai
 import pytest
 
-from conftest import checked
 from harness import Server, eventually
 from money import cost_nusd, tokens_of_messages, tokens_of_text
-from simulated import EMBEDDING_PRICE, PRICE, model, provider
+from simulated import EMBEDDING_PRICE, PRICE, checked, model, provider
 
 PROVIDER, COUNTED = 0, 1
 OK, FAILED, CLIENT_GONE, CONTENT_FILTER, BROKEN = 1, 2, 3, 4, 5
