@@ -5,41 +5,70 @@ import threading
 
 # It closes behind each answer and says so: nobody shall meet the end of a kept connection.
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-END = b"0\r\n\r\n"
+CHUNK = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+
+
+def encoded(data):
+    return data if isinstance(data, bytes) else json.dumps(data).encode()
+
+
+def chunked(data):
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def event(data):
     """An event as a chunk of the body."""
-    data = data if isinstance(data, bytes) else json.dumps(data).encode()
-    line = b"data: " + data + b"\n\n"
-    return b"%x\r\n%s\r\n" % (len(line), line)
+    return chunked(b"data: " + encoded(data) + b"\n\n")
 
 
-def chunk(text=None, finish=None, index=0, **more):
+def chunk(text=None, finish=None, index=0):
     delta = {} if text is None else {"content": text}
-    return event({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "scripted",
-                  "choices": [{"index": index, "delta": delta, "finish_reason": finish}], **more})
+    return event(CHUNK | {"choices": [{"index": index, "delta": delta, "finish_reason": finish}]})
 
 
 def usage_chunk():
-    return event({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [],
-                  "usage": USAGE})
+    return event(CHUNK | {"choices": [], "usage": USAGE})
 
 
-def whole(status=200, body=b"{}", *headers):
+END = b"0\r\n\r\n"
+DONE = event(b"[DONE]") + END
+
+
+def whole(status, body, *headers):
     """An answer that is no stream; headers are lines of bytes."""
+    body = encoded(body)
     lines = [b"HTTP/1.1 %d X" % status, b"Content-Type: application/json", b"Connection: close",
              b"Content-Length: %d" % len(body), *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-class Scripted:
-    """`answers`: model -> the bytes it sends. It closes behind them, unless the model is in `held`:
-    then it waits for the caller to leave. `asked`: the bodies it was sent, oldest first."""
+def completion():
+    message = {"role": "assistant", "content": "Hello."}
+    return whole(200, CHUNK | {"object": "chat.completion", "usage": USAGE,
+                               "choices": [{"index": 0, "finish_reason": "stop", "message": message}]})
 
-    def __init__(self, answers, held=()):
-        self.answers, self.held, self.asked = answers, held, []
+
+def refusal(status, *headers, code="a_code"):
+    return whole(status, {"error": {"message": "no", "type": "a_type", "code": code}}, *headers)
+
+
+def held(said=b""):
+    """Sends that and then waits for the caller to leave."""
+    def handler(connection, nth):
+        connection.sendall(said)
+        while connection.recv(65536):
+            pass
+    return handler
+
+
+class Scripted:
+    """`answers`: model -> the bytes it sends, or handler(connection, nth) that may send some itself and returns
+    the rest; nth counts the model's requests from 1. `asked`: the bodies it was sent, oldest first."""
+
+    def __init__(self, answers):
+        self.answers, self.asked, self.lock = answers, [], threading.Lock()
+        self.closing = threading.Event()
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}/v1"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -60,19 +89,23 @@ class Scripted:
                     name, _, value = line.partition(b":")
                     if name.lower() == b"content-length":
                         length = int(value)
-                if not length:
-                    return
                 body = json.loads(f.read(length))
-                self.asked.append(body)
-                s.sendall(self.answers[body["model"]])
-                if body["model"] not in self.held:
-                    s.shutdown(socket.SHUT_WR)
+                with self.lock:
+                    self.asked.append(body)
+                    nth = self.times(body["model"])
+                said = self.answers[body["model"]]
+                s.sendall((said(s, nth) if callable(said) else said) or b"")
+                s.shutdown(socket.SHUT_WR)
                 f.read()
-            except OSError:
+            except (OSError, ValueError):
                 pass
 
     def of_model(self, model):
         return [body for body in self.asked if body["model"] == model]
 
+    def times(self, model):
+        return len(self.of_model(model))
+
     def close(self):
+        self.closing.set()
         self.listening.close()

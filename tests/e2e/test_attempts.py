@@ -12,24 +12,19 @@ import pytest
 
 from simulated import model
 from harness import eventually
-from bytewise import END, STREAM_HEAD, Scripted, chunked, completion, event, refusal
+from scripted import DONE, HEAD, Scripted, chunk, chunked, completion, held, refusal
 
 BOTH = pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
 # Never the reason why something ends, however busy the machine is.
 PATIENT = {"connect": 10000, "first_content": 60000, "idle": 60000, "attempt": 60000, "total": 120000}
+GOOD_STREAM = HEAD + chunk("Hello.") + chunk(finish="stop") + DONE
 
 
 @pytest.fixture
 def raw():
-    made = Scripted()
-    made.handlers["silent"] = made.silence
-    made.handlers["good"] = lambda connection, nth: completion()
+    made = Scripted({"silent": held(), "good": completion()})
     yield made
     made.close()
-
-
-def good_stream(connection, nth):
-    return STREAM_HEAD + event("Hello.") + END
 
 
 def entry(raw, name="p", **timeouts):
@@ -65,7 +60,7 @@ def health_of(server, name):
 @BOTH
 def test_a_short_total_still_lets_a_second_deployment_answer(start_server, raw, is_stream):
     if is_stream:
-        raw.handlers["good"] = good_stream
+        raw.answers["good"] = GOOD_STREAM
     server = start_server(sections(raw, "silent", "good", breaker={"failures_in_row": 1},
                                    routes=[{"models": ["silent", "good"], "timeouts_ms": {"total": 4000}}]))
     reply, failed = ask(server, stream=is_stream)
@@ -77,7 +72,7 @@ def test_a_short_total_still_lets_a_second_deployment_answer(start_server, raw, 
 
 @BOTH
 def test_when_a_short_total_ends_all_that_were_asked_are_named(start_server, raw, is_stream):
-    raw.handlers["mute"] = raw.silence
+    raw.answers["mute"] = held()
     server = start_server(sections(raw, "silent", "mute", routes=[
         {"models": ["silent", "mute"], "timeouts_ms": {"total": 1000}}]))
     reply, failed = ask(server, stream=is_stream)
@@ -106,10 +101,10 @@ def pings(raw, connection):
 
 def test_a_comment_is_no_content(start_server, raw):
     def processing(connection, nth):
-        connection.sendall(STREAM_HEAD)
+        connection.sendall(HEAD)
         pings(raw, connection)
 
-    raw.handlers |= {"processing": processing, "good": good_stream}
+    raw.answers |= {"processing": processing, "good": GOOD_STREAM}
     server = start_server(sections(raw, "processing", "good", providers=[entry(raw, first_content=500)]))
     reply, failed = ask(server, stream=True)
     assert reply.status == 200 and reply.text == "Hello.", reply
@@ -118,10 +113,10 @@ def test_a_comment_is_no_content(start_server, raw):
 
 def test_a_comment_does_not_keep_a_stalled_stream_alive(start_server, raw):
     def stalled(connection, nth):
-        connection.sendall(STREAM_HEAD + event("Hel"))
+        connection.sendall(HEAD + chunk("Hel"))
         pings(raw, connection)
 
-    raw.handlers["stalled"] = stalled
+    raw.answers["stalled"] = stalled
     server = start_server(sections(raw, "stalled", providers=[entry(raw, idle=500)]))
     reply, failed = ask(server, stream=True)
     assert reply.status == 200 and b'"upstream_broken"' in reply.body, reply
@@ -131,7 +126,7 @@ def test_a_comment_does_not_keep_a_stalled_stream_alive(start_server, raw):
 @BOTH
 def test_the_attempt_ends_a_silent_stream_like_a_whole_answer(start_server, raw, is_stream):
     if is_stream:
-        raw.handlers["good"] = good_stream
+        raw.answers["good"] = GOOD_STREAM
     server = start_server(sections(raw, "silent", "good", routes=[
         {"models": ["silent", "good"], "timeouts_ms": {"attempt": 500}}]))
     reply, failed = ask(server, stream=is_stream)
@@ -141,13 +136,13 @@ def test_the_attempt_ends_a_silent_stream_like_a_whole_answer(start_server, raw,
 
 def test_the_attempt_does_not_end_a_stream_that_goes_on(start_server, raw):
     def slow(connection, nth):
-        connection.sendall(STREAM_HEAD)
+        connection.sendall(HEAD)
         for _ in range(30):
-            connection.sendall(event("word "))
+            connection.sendall(chunk("word "))
             raw.closing.wait(0.1)
-        return END
+        return chunk(finish="stop") + DONE
 
-    raw.handlers["slow"] = slow
+    raw.answers["slow"] = slow
     server = start_server(sections(raw, "slow", providers=[entry(raw, connect=2000, first_content=2000, attempt=2000)]))
     reply, failed = ask(server, stream=True)
     assert reply.text == "word " * 30 and failed == []
@@ -155,12 +150,8 @@ def test_the_attempt_does_not_end_a_stream_that_goes_on(start_server, raw):
 
 @pytest.mark.parametrize("status", [200, 503])
 def test_a_whole_answer_that_stops_within_is_ended_by_idle(start_server, raw, status):
-    def halting(connection, nth):
-        said = completion() if status == 200 else refusal(503)
-        connection.sendall(said[:-10])
-        raw.silence(connection, nth)
-
-    raw.handlers["halting"] = halting
+    said = completion() if status == 200 else refusal(503)
+    raw.answers["halting"] = held(said[:-10])
     server = start_server(sections(raw, "halting", "good", providers=[entry(raw, idle=500)]))
     reply, failed = ask(server)
     assert reply.status == 200 and reply.headers["x-huntaze-deployment"] == "good", reply
@@ -170,19 +161,18 @@ def test_a_whole_answer_that_stops_within_is_ended_by_idle(start_server, raw, st
 # ---- after a 429 ----
 
 def in_seconds(seconds):
-    return formatdate(time.time() + seconds, usegmt=True)
+    return b"Retry-After: " + formatdate(time.time() + seconds, usegmt=True).encode()
 
 
 @pytest.mark.parametrize("headers, shortest, longest", [
-    ([("Retry-After", "-5")], 1, 1), ([("Retry-After", "soon")], 1, 1), ([("Retry-After", "0")], 1, 1), ([], 1, 1),
-    ([("Retry-After", "30")], 1, 30), ([("Retry-After", "30"), ("Retry-After", "1")], 2, 30),
-    ([("Retry-After", "99999999999")], 3000, 3600), ([("retry-after-ms", "9999999999")], 3000, 3600),
-    ([("Retry-After", "1800")], 1500, 1800),
-    ([("Retry-After", lambda: in_seconds(600))], 300, 601), ([("Retry-After", lambda: in_seconds(-600))], 1, 1),
+    ([b"Retry-After: -5"], 1, 1), ([b"Retry-After: soon"], 1, 1), ([b"Retry-After: 0"], 1, 1), ([], 1, 1),
+    ([b"Retry-After: 30"], 1, 30), ([b"Retry-After: 30", b"Retry-After: 1"], 2, 30),
+    ([b"Retry-After: 99999999999"], 3000, 3600), ([b"retry-after-ms: 9999999999"], 3000, 3600),
+    ([b"Retry-After: 1800"], 1500, 1800),
+    ([lambda: in_seconds(600)], 300, 601), ([lambda: in_seconds(-600)], 1, 1),
 ], ids=["negative", "no-number", "zero", "none", "seconds", "two", "centuries", "months", "half-an-hour", "date", "past"])
 def test_a_429_rests_for_what_it_states(start_server, raw, headers, shortest, longest):
-    said = [(name, value() if callable(value) else value) for name, value in headers]
-    raw.handlers["limited"] = lambda connection, nth: refusal(429, said)
+    raw.answers["limited"] = refusal(429, *(line() if callable(line) else line for line in headers))
     server = start_server(sections(raw, "limited"))
     reply, failed = ask(server)
     assert reply.status == 429, reply
@@ -198,7 +188,7 @@ def test_a_burst_of_429s_is_one_rest(start_server, raw):
         together.wait(20)
         return refusal(429)
 
-    raw.handlers["burst"] = burst
+    raw.answers["burst"] = burst
     server = start_server(sections(raw, "burst"))
     with ThreadPoolExecutor(beside) as pool:
         replies = list(pool.map(lambda _: server.chat("burst"), range(beside)))
@@ -212,11 +202,11 @@ def test_a_later_429_without_a_time_does_not_end_a_longer_rest(start_server, raw
     def short(connection, nth):
         both.wait(20)
         if nth == 1:
-            return refusal(429, [("Retry-After", "600")])
+            return refusal(429, b"Retry-After: 600")
         first_is_read.wait(20)
         return refusal(429)
 
-    raw.handlers["short"] = short
+    raw.answers["short"] = short
     server = start_server(sections(raw, "short"))
     with ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(server.chat, "short") for _ in range(2)]
@@ -233,7 +223,7 @@ def test_who_began_to_rest_since_the_plan_was_made_is_passed_over(start_server, 
         release.wait(20)
         return refusal(503)
 
-    raw.handlers |= {"slow": slow, "limited": lambda connection, nth: refusal(429, [("Retry-After", "600")])}
+    raw.answers |= {"slow": slow, "limited": refusal(429, b"Retry-After: 600")}
     server = start_server(sections(raw, "slow", "limited", "good"))
     with ThreadPoolExecutor(1) as pool:
         planned = pool.submit(ask, server)
@@ -250,9 +240,9 @@ def test_an_override_repeats_a_429_but_not_before_its_time(start_server, raw):
 
     def limited_once(connection, nth):
         asked.append(time.monotonic())
-        return refusal(429, [("Retry-After", "3")]) if nth == 1 else completion()
+        return refusal(429, b"Retry-After: 3") if nth == 1 else completion()
 
-    raw.handlers["once"] = limited_once
+    raw.answers["once"] = limited_once
     server = start_server(sections(raw, "once", failures=[{"outcome": "limited", "again": "repeat"}]))
     reply, failed = ask(server)
     assert reply.status == 200, reply
@@ -263,7 +253,7 @@ def test_an_override_repeats_a_429_but_not_before_its_time(start_server, raw):
 # ---- overrides ----
 
 def test_an_override_changes_what_follows_and_hides_nothing(start_server, raw):
-    raw.handlers["bad"] = lambda connection, nth: refusal(503)
+    raw.answers["bad"] = refusal(503)
     server = start_server(sections(raw, "bad", "good", failures=[
         {"provider": "p", "outcome": "server_error", "next": "no"}, {"outcome": "server_error", "again": "never"}]))
     reply, failed = ask(server)
@@ -274,7 +264,7 @@ def test_an_override_changes_what_follows_and_hides_nothing(start_server, raw):
 
 
 def test_of_two_overrides_only_the_first_that_matches_counts(start_server, raw):
-    raw.handlers["bad"] = lambda connection, nth: refusal(503)
+    raw.answers["bad"] = refusal(503)
     server = start_server(sections(raw, "bad", "good", failures=[
         {"provider": "p", "outcome": "server_error", "again": "never"}, {"outcome": "server_error", "next": "no"}]))
     reply, failed = ask(server)
@@ -283,7 +273,7 @@ def test_of_two_overrides_only_the_first_that_matches_counts(start_server, raw):
 
 
 def test_an_override_may_send_elsewhere_what_was_refused(start_server, raw):
-    raw.handlers["picky"] = lambda connection, nth: refusal(400)
+    raw.answers["picky"] = refusal(400)
     server = start_server(sections(raw, "picky", "good", failures=[{"outcome": "refused", "next": "at_once"}]))
     assert ask(server)[0].status == 200
 
@@ -293,7 +283,7 @@ def test_an_override_may_send_elsewhere_what_was_refused(start_server, raw):
 @pytest.mark.parametrize("status, code, outcome", [
     (400, "invalid_value", "refused"), (422, "invalid_value", "refused"), (400, "content_filter", "content_filter")])
 def test_a_refusal_has_its_line(start_server, raw, status, code, outcome):
-    raw.handlers["refusing"] = lambda connection, nth: refusal(status, code=code)
+    raw.answers["refusing"] = refusal(status, code=code)
     server = start_server(sections(raw, "refusing", "good"))
     reply, failed = ask(server)
     assert reply.status == status, reply
@@ -302,13 +292,13 @@ def test_a_refusal_has_its_line(start_server, raw, status, code, outcome):
 
 
 def talks(raw, connection):
-    connection.sendall(STREAM_HEAD)
+    connection.sendall(HEAD)
     while not raw.closing.wait(0.05):
-        connection.sendall(event("word "))
+        connection.sendall(chunk("word "))
 
 
 def test_a_stream_that_its_deadline_ends_has_its_line(start_server, raw):
-    raw.handlers["talking"] = lambda connection, nth: talks(raw, connection)
+    raw.answers["talking"] = lambda connection, nth: talks(raw, connection)
     server = start_server(sections(raw, "talking", routes=[{"models": ["talking"], "timeouts_ms": {"total": 2000}}]))
     reply, failed = ask(server, stream=True)
     assert reply.status == 200 and b'"deadline_exceeded"' in reply.body, reply
@@ -319,7 +309,7 @@ def test_a_stream_that_its_deadline_ends_has_its_line(start_server, raw):
 
 @pytest.mark.parametrize("name", ["silent", "talking"])
 def test_a_client_that_leaves_has_its_line(start_server, raw, name):
-    raw.handlers["talking"] = lambda connection, nth: talks(raw, connection)
+    raw.answers["talking"] = lambda connection, nth: talks(raw, connection)
     server = start_server(sections(raw, name))
     mark = f"left-{uuid.uuid4()}"
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
@@ -348,8 +338,7 @@ def test_a_call_that_a_shutdown_ends_has_its_line(start_server, raw):
 # ---- nobody is left ----
 
 def test_without_fallback_an_open_breaker_and_a_rest_still_name_provider_and_reason(start_server, raw):
-    raw.handlers |= {"bad": lambda connection, nth: refusal(503),
-                     "limited": lambda connection, nth: refusal(429, [("Retry-After", "600")])}
+    raw.answers |= {"bad": refusal(503), "limited": refusal(429, b"Retry-After: 600")}
     server = start_server(sections(raw, "bad", "limited", "good", breaker={"failures_in_row": 1},
                                    retry={"budget": 0}, fallback={"enabled": False}))
     for name, status, first, then in (

@@ -7,7 +7,7 @@ import pytest
 from simulated import PRICE, checked, model
 from harness import Server
 from money import cost_nusd
-from scripted import END, HEAD, Scripted, chunk, event, usage_chunk
+from scripted import CHUNK, DONE, END, HEAD, Scripted, chunk, event, held, usage_chunk
 from seen import BROKEN, OK
 
 TIMEOUTS = {"connect": 2000, "first_content": 5000, "idle": 500, "attempt": 8000, "total": 20000}
@@ -25,12 +25,11 @@ ENDINGS = {
     "no-done": (END, False),
     "usage-and-cut": (usage_chunk(), True),
     "usage-and-held": (usage_chunk(), True),
-    "usage-and-done": (usage_chunk() + event(b"[DONE]") + END, True),
+    "usage-and-done": (usage_chunk() + DONE, True),
 }
 def half(escape):
     """A delta whose text is half of a surrogate pair."""
-    data = json.dumps({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "scripted",
-                       "choices": [{"index": 0, "delta": {"content": "@"}, "finish_reason": None}]})
+    data = json.dumps(CHUNK | {"choices": [{"index": 0, "delta": {"content": "@"}, "finish_reason": None}]})
     return event(data.replace("@", escape).encode())
 
 
@@ -45,9 +44,10 @@ def provider():
     answers = {name: FINISHED + rest for name, (rest, _) in ENDINGS.items()}
     answers |= {"two-finished": TWO + chunk(finish="length", index=1), "two-one-finished": TWO,
                 "torn": TORN, "joined": JOINED,
-                "continues": HEAD + chunk(" y") + chunk(finish="stop") + event(b"[DONE]") + END,
+                "continues": HEAD + chunk(" y") + chunk(finish="stop") + DONE,
                 "two-one-seen": HEAD + chunk("A") + chunk(finish="stop")}
-    made = Scripted(answers, held=("held", "usage-and-held"))
+    answers |= {name: held(answers[name]) for name in ("held", "usage-and-held")}
+    made = Scripted(answers)
     yield made
     made.close()
 

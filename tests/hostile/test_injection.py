@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness import Server
-from scripted import END, HEAD, Scripted, chunk, event, whole
+from scripted import DONE, END, HEAD, Scripted, chunk, event, whole
 from simulated import PRICE, checked
 from wire import open_to, read_to_end, send, split_replies
 
@@ -84,7 +84,7 @@ def error_body(text):
 
 
 def provider_answers():
-    answers = {"good": whole(200, json.dumps(ANSWER | {"model": "x"}).encode())}
+    answers = {"good": whole(200, ANSWER | {"model": "x"})}
     for name, text in (("odd", ODD), ("long", LONG), ("bytes", "\xff\xfe\xc3")):
         body = error_body(text) if name != "bytes" else b'{"error":{"message":"\xff\xfe\xc3"}}'
         for status in (400, 401, 429, 503):
@@ -93,9 +93,9 @@ def provider_answers():
         answers[f"late-event-{name}"] = HEAD + chunk("Hi.") + event(json.loads(error_body(text))) + END
     for name, value in REGIONS.items():
         headers = (b"x-ms-region: " + value, b"x-request-id: " + value, b"retry-after: " + value)
-        answers[f"region-{name}"] = whole(200, json.dumps(ANSWER).encode(), *headers)
+        answers[f"region-{name}"] = whole(200, ANSWER, *headers)
         answers[f"region-503-{name}"] = whole(503, error_body("down"), *headers)
-    return answers | {"answer": whole(200, json.dumps(ANSWER).encode()), "stream": HEAD + FINISH + event(b"[DONE]") + END}
+    return answers | {"answer": whole(200, ANSWER), "stream": HEAD + FINISH + DONE}
 
 
 @pytest.fixture(scope="module")
