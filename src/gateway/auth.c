@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "gateway/internal.h"
+#include "gateway/setup.h"
 
 enum { WATCH_MS = 1000, REST_MS = 5, LOOK_PATIENCE_MS = 3000, JOIN_FIRST_MS = 2, JOIN_LAST_MS = 100 };
 

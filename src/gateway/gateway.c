@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "gateway/internal.h"
+#include "gateway/setup.h"
 
 enum { PING_MS = 1500 };
 

@@ -1,5 +1,6 @@
+#include "gateway/setup.h"
+
 #include "base/mem.h"
-#include "gateway/internal.h"
 
 static const char *terminated(struct buf *room, struct str s)
 {

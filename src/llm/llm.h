@@ -105,8 +105,7 @@ struct llm_answer_options {
     /* For answers that lack them, which strict clients refuse; borrowed until the answer ends. */
     struct str id;     /* empty: "chatcmpl-0" */
     int64_t created_s; /* Unix time */
-    /* Streams only. */
-    bool keeps_text;              /* for llm_stream_said */
+    bool keeps_text;              /* of a stream, for llm_stream_said */
     const struct llm_said *after; /* the stream that this one goes on with, or NULL; borrowed */
 };
 
