@@ -155,7 +155,7 @@ static bool is_open(const struct call *c, const struct deployment *d)
 struct planning {
     struct plan *plan;
     struct fail why; /* somebody cannot serve such a request at all */
-    const struct deployment *left_out[PLAN_MAX]; /* for now: rate limited, or their breaker is open */
+    const struct deployment *left_out[PLAN_MAX]; /* rate limited, or their breaker is open */
     size_t left_out_len;
 };
 
