@@ -60,9 +60,9 @@ enum outcome attempt_wait_failed(struct task *t, struct attempt *a, enum err err
     /* We are short of something, no provider is: another one would not help, and none is to blame. */
     if (err == ERR_BUSY)
         return attempt_fail(a, OUTCOME_STOPPED, err, "%s", why);
-    enum outcome outcome = !a->was_sent      ? OUTCOME_CONNECT
-                           : !a->http_status ? OUTCOME_RESET
-                                             : OUTCOME_UNREADABLE;
+    enum outcome outcome = !a->exchange.connection ? OUTCOME_CONNECT
+                           : !a->http_status       ? OUTCOME_RESET
+                                                   : OUTCOME_UNREADABLE;
     return attempt_fail(a, outcome, err, "%s", why);
 }
 
@@ -236,14 +236,16 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
         .headers = add_request_id(a, outbound->headers),
         .body = outbound->body,
         .connect_deadline_ns = deadline_after(a, TIMEOUT_MS(a, connect_ms)),
-        .send_deadline_ns = attempt_ns,
+        .send_deadline_ns = a->silent_ns,
     };
     task_set_stage(t, "send to provider");
     enum err err = http_exchange_start(t, c->gateway->client, &a->exchange, &send);
     if (err) {
-        enum outcome outcome = attempt_wait_failed(t, a, err, "connecting to the provider");
+        bool is_connected = a->exchange.connection;
+        enum outcome outcome =
+            attempt_wait_failed(t, a, err, is_connected ? "sending the request" : "connecting to the provider");
         /* A connection that cannot be made in time is a failed connection, not a silent provider. */
-        return outcome == OUTCOME_SILENT
+        return outcome == OUTCOME_SILENT && !is_connected
                    ? attempt_fail(a, OUTCOME_CONNECT, ERR_UPSTREAM_CONNECT, "no connection in time")
                    : outcome;
     }

@@ -2,6 +2,7 @@
 provider that is scripted byte by byte."""
 import http.client
 import json
+import socket
 import threading
 import time
 import uuid
@@ -53,6 +54,29 @@ def health_of(server, name):
     (found,) = [(provider, deployment) for provider in server.get("/health").json["providers"]
                 for deployment in provider["deployments"] if deployment["model"] == name]
     return found
+
+
+# ---- a provider that does not take the request ----
+
+@BOTH
+def test_a_request_that_is_not_taken_in_time_is_silence_and_costs_nothing(start_server, raw, is_stream):
+    if is_stream:
+        raw.answers["good"] = GOOD_STREAM
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()  # the kernel accepts, nobody reads
+        limit = {"first_content": 500} if is_stream else {"connect": 500, "first_content": 500, "attempt": 500}
+        server = start_server(sections(raw, "good") | {
+            "providers": [entry(raw), entry(raw, "deaf", **limit) | {
+                "base_url": f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"}],
+            "models": [model("unread", "deaf", "unread"), model("good", "p", "good")],
+            "routes": [{"models": ["unread", "good"]}]})
+        reply, failed = ask(server, messages=[{"role": "user", "content": "x" * (7 << 20)}], stream=is_stream)
+    assert reply.status == 200 and reply.text == "Hello.", reply
+    assert [(line["provider"], line["outcome"]) for line in failed] == [("deaf", "silent")]
+    assert "sending the request" in failed[0]["reason"]
+    assert server.query("SELECT amount_nusd FROM transfer WHERE attempt = 1") == [{"amount_nusd": 0}]
 
 
 # ---- a route's total below the provider's attempt ----
