@@ -299,8 +299,13 @@ static void note_breaker(struct attempt *a, enum outcome outcome)
         a->lacks_end ? HEALTH_NEUTRAL : rule_of(setup, a->deployment, outcome)->health;
     if (health == HEALTH_FAILURE || health == HEALTH_TRIP)
         atomic_store(&a->state->last_failure, (int)outcome);
-    enum breaker_state after = breaker_note(&a->state->breaker, &setup->breaker_options, health,
-                                            failed_ns(a, outcome), &before);
+    const struct breaker_result result = {
+        .health = health,
+        .is_probe = a->is_probe,
+        .began_ns = a->started_ns,
+        .since_ns = failed_ns(a, outcome),
+    };
+    enum breaker_state after = breaker_note(&a->state->breaker, &setup->breaker_options, &result, &before);
     if (outcome == OUTCOME_ANSWER)
         retry_budget_earn(&setup->retries[a->deployment->provider->index], setup->config->retry.budget);
     if (after == before)
@@ -365,7 +370,7 @@ static enum outcome run(struct task *t, struct call *c, const struct deployment 
     enum err err = llm_outbound_build(a->memory, &c->request, d, &outbound, &fail);
     if (err)
         return attempt_fail(a, OUTCOME_REFUSED, err, "%s", fail.text);
-    a->is_passed_over = !breaker_enter(&a->state->breaker, &c->setup->breaker_options, a->started_ns);
+    a->is_passed_over = !breaker_enter(&a->state->breaker, &c->setup->breaker_options, a->started_ns, &a->is_probe);
     if (a->is_passed_over)
         return attempt_fail(a, OUTCOME_KEPT_AWAY, ERR_UPSTREAM, "its circuit breaker is open");
     if (!settle_begin(a)) {

@@ -44,8 +44,7 @@ static void set_state(struct breaker *b, enum breaker_state state, int64_t since
 {
     atomic_store_explicit(&b->state, state, memory_order_relaxed);
     b->is_probing = false;
-    if (state == BREAKER_OPEN)
-        b->opened_ns = since_ns;
+    b->since_ns = since_ns;
     if (state == BREAKER_CLOSED) {
         b->results = 0;
         b->results_len = 0;
@@ -56,7 +55,7 @@ static void set_state(struct breaker *b, enum breaker_state state, int64_t since
 /* An open breaker whose time is over is half open, whoever looks first. */
 static void let_time_pass(struct breaker *b, const struct breaker_options *options, int64_t now_ns)
 {
-    if (breaker_state(b) == BREAKER_OPEN && now_ns >= b->opened_ns + options->open_ms * NS_PER_MS)
+    if (breaker_state(b) == BREAKER_OPEN && now_ns >= b->since_ns + options->open_ms * NS_PER_MS)
         set_state(b, BREAKER_HALF_OPEN, now_ns);
 }
 
@@ -71,16 +70,17 @@ bool breaker_may_pass(struct breaker *b, const struct breaker_options *options, 
     return passes;
 }
 
-bool breaker_enter(struct breaker *b, const struct breaker_options *options, int64_t now_ns)
+bool breaker_enter(struct breaker *b, const struct breaker_options *options, int64_t now_ns, bool *is_probe)
 {
+    *is_probe = false;
     if (breaker_state(b) == BREAKER_CLOSED)
         return true;
     pthread_mutex_lock(&b->lock);
     let_time_pass(b, options, now_ns);
     enum breaker_state state = breaker_state(b);
     bool enters = state == BREAKER_CLOSED || (state == BREAKER_HALF_OPEN && !b->is_probing);
-    if (enters && state == BREAKER_HALF_OPEN)
-        b->is_probing = true;
+    *is_probe = enters && state == BREAKER_HALF_OPEN;
+    b->is_probing |= *is_probe;
     pthread_mutex_unlock(&b->lock);
     return enters;
 }
@@ -104,29 +104,35 @@ static void add_result(struct breaker *b, const struct breaker_options *options,
     b->in_row = is_failure ? b->in_row + 1 : 0;
 }
 
-static void note_probe(struct breaker *b, enum health health, int64_t since_ns)
+static void note_probe(struct breaker *b, const struct breaker_result *result)
 {
-    if (health == HEALTH_SUCCESS || health == HEALTH_ALIVE)
-        set_state(b, BREAKER_CLOSED, since_ns);
-    else if (health == HEALTH_NEUTRAL)
+    if (result->health == HEALTH_SUCCESS || result->health == HEALTH_ALIVE)
+        set_state(b, BREAKER_CLOSED, result->since_ns);
+    else if (result->health == HEALTH_NEUTRAL)
         b->is_probing = false;
     else
-        set_state(b, BREAKER_OPEN, since_ns);
+        set_state(b, BREAKER_OPEN, result->since_ns);
+}
+
+static void note_call(struct breaker *b, const struct breaker_options *options,
+                      const struct breaker_result *result)
+{
+    if (result->began_ns < b->since_ns || result->health == HEALTH_NEUTRAL || result->health == HEALTH_ALIVE)
+        return;
+    add_result(b, options, result->health != HEALTH_SUCCESS);
+    if (result->health == HEALTH_TRIP || must_open(b, options))
+        set_state(b, BREAKER_OPEN, result->since_ns);
 }
 
 enum breaker_state breaker_note(struct breaker *b, const struct breaker_options *options,
-                                enum health health, int64_t since_ns,
-                                enum breaker_state *before)
+                                const struct breaker_result *result, enum breaker_state *before)
 {
     pthread_mutex_lock(&b->lock);
     *before = breaker_state(b);
-    if (*before == BREAKER_HALF_OPEN) {
-        note_probe(b, health, since_ns);
-    } else if (*before == BREAKER_CLOSED && health != HEALTH_NEUTRAL && health != HEALTH_ALIVE) {
-        add_result(b, options, health != HEALTH_SUCCESS);
-        if (health == HEALTH_TRIP || must_open(b, options))
-            set_state(b, BREAKER_OPEN, since_ns);
-    }
+    if (*before == BREAKER_HALF_OPEN && result->is_probe)
+        note_probe(b, result);
+    else if (*before == BREAKER_CLOSED)
+        note_call(b, options, result);
     enum breaker_state after = breaker_state(b);
     pthread_mutex_unlock(&b->lock);
     return after;
@@ -135,7 +141,7 @@ enum breaker_state breaker_note(struct breaker *b, const struct breaker_options 
 int64_t breaker_wait_ms(struct breaker *b, const struct breaker_options *options, int64_t now_ns)
 {
     pthread_mutex_lock(&b->lock);
-    int64_t left_ns = b->opened_ns + options->open_ms * NS_PER_MS - now_ns;
+    int64_t left_ns = b->since_ns + options->open_ms * NS_PER_MS - now_ns;
     bool is_open = breaker_state(b) == BREAKER_OPEN;
     pthread_mutex_unlock(&b->lock);
     return is_open && left_ns > 0 ? (left_ns + NS_PER_MS - 1) / NS_PER_MS : 0;

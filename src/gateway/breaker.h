@@ -31,7 +31,7 @@ struct breaker_options {
 struct breaker {
     pthread_mutex_t lock;
     _Atomic int state; /* enum breaker_state */
-    int64_t opened_ns;
+    int64_t since_ns; /* it is open or closed; 0: closed from the start */
     uint64_t results; /* newest in bit 0; set: a failure */
     unsigned results_len;
     unsigned in_row;
@@ -46,12 +46,18 @@ enum breaker_state breaker_state(const struct breaker *b);
 bool breaker_may_pass(struct breaker *b, const struct breaker_options *options, int64_t now_ns);
 /* Before a call: false when it must not be made. In the half-open state the one that gets through is
  * the probe, and its result must be told with breaker_note. */
-bool breaker_enter(struct breaker *b, const struct breaker_options *options, int64_t now_ns);
+bool breaker_enter(struct breaker *b, const struct breaker_options *options, int64_t now_ns, bool *is_probe);
 
-/* The state after it; differs from *before when it has changed. If it opens, its time counts from `since_ns`. */
+struct breaker_result {
+    enum health health;
+    bool is_probe; /* as breaker_enter said */
+    int64_t began_ns;
+    int64_t since_ns; /* now, or since when the deployment was down: if it opens, its time counts from here */
+};
+/* The state after it; differs from *before when it has changed. What began before the last change does
+ * not count: it tells of a time that is over. */
 enum breaker_state breaker_note(struct breaker *b, const struct breaker_options *options,
-                                enum health health, int64_t since_ns,
-                                enum breaker_state *before);
+                                const struct breaker_result *result, enum breaker_state *before);
 
 /* Milliseconds until an open breaker lets a probe through; 0 when it is not open. */
 int64_t breaker_wait_ms(struct breaker *b, const struct breaker_options *options, int64_t now_ns);

@@ -37,6 +37,7 @@ struct attempt {
     struct llm_error error;    /* the provider's, if it sent one */
     struct llm_answer answer;
     bool is_passed_over;       /* it rests, or is kept away: no attempt was made */
+    bool is_probe;             /* of a half-open breaker */
     bool was_sent;             /* the provider may have seen the request */
     bool has_begun;            /* part of an answer came: billed, even if it is of no use */
     bool lacks_end;            /* a stream's answer was complete when the stream broke or fell silent */

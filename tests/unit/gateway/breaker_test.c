@@ -9,10 +9,39 @@ static const struct breaker_options options = {
 static struct breaker breaker;
 static int64_t now_ns;
 
-static enum breaker_state note(enum health health)
+static enum breaker_state note_result(const struct breaker_result *result)
 {
     enum breaker_state before;
-    return breaker_note(&breaker, &options, health, now_ns, &before);
+    return breaker_note(&breaker, &options, result, &before);
+}
+
+/* Of a call that took no time. */
+static enum breaker_state note(enum health health)
+{
+    const struct breaker_result result = { .health = health, .began_ns = now_ns, .since_ns = now_ns };
+    return note_result(&result);
+}
+
+static bool enter(void)
+{
+    bool is_probe;
+    bool enters = breaker_enter(&breaker, &options, now_ns, &is_probe);
+    CHECK(!is_probe);
+    return enters;
+}
+
+static bool enter_as_probe(void)
+{
+    bool is_probe;
+    return breaker_enter(&breaker, &options, now_ns, &is_probe) && is_probe;
+}
+
+static enum breaker_state note_probe(enum health health)
+{
+    const struct breaker_result result = {
+        .health = health, .is_probe = true, .began_ns = now_ns, .since_ns = now_ns
+    };
+    return note_result(&result);
 }
 
 static void open_it(void)
@@ -32,9 +61,9 @@ TEST(five_failures_in_a_row_open_and_a_success_between_starts_anew)
     CHECK_EQ(note(HEALTH_SUCCESS), BREAKER_CLOSED);
     for (int i = 0; i < 4; i++)
         CHECK_EQ(note(HEALTH_FAILURE), BREAKER_CLOSED);
-    CHECK(breaker_enter(&breaker, &options, now_ns));
+    CHECK(enter());
     CHECK_EQ(note(HEALTH_FAILURE), BREAKER_OPEN);
-    CHECK(!breaker_enter(&breaker, &options, now_ns));
+    CHECK(!enter());
     CHECK(!breaker_may_pass(&breaker, &options, now_ns));
     breaker_fini(&breaker);
 }
@@ -81,22 +110,42 @@ TEST(one_probe_at_a_time_decides)
 {
     open_it();
     now_ns += 29999 * NS_PER_MS;
-    CHECK(!breaker_enter(&breaker, &options, now_ns));
+    CHECK(!enter());
     CHECK_EQ(breaker_wait_ms(&breaker, &options, now_ns), 1);
     now_ns += NS_PER_MS;
     CHECK(breaker_may_pass(&breaker, &options, now_ns));
-    CHECK(breaker_enter(&breaker, &options, now_ns));
-    CHECK(!breaker_enter(&breaker, &options, now_ns)); /* the probe is under way */
+    CHECK(enter_as_probe());
+    CHECK(!enter()); /* the probe is under way */
     CHECK(!breaker_may_pass(&breaker, &options, now_ns));
-    CHECK_EQ(note(HEALTH_FAILURE), BREAKER_OPEN);
-    CHECK(!breaker_enter(&breaker, &options, now_ns + 29000 * NS_PER_MS));
-    now_ns += 30000 * NS_PER_MS;
-    CHECK(breaker_enter(&breaker, &options, now_ns));
-    CHECK_EQ(note(HEALTH_NEUTRAL), BREAKER_HALF_OPEN); /* told nothing: the next one probes */
-    CHECK(breaker_enter(&breaker, &options, now_ns));
-    CHECK_EQ(note(HEALTH_ALIVE), BREAKER_CLOSED);
+    CHECK_EQ(note_probe(HEALTH_FAILURE), BREAKER_OPEN);
+    now_ns += 29000 * NS_PER_MS;
+    CHECK(!enter());
+    now_ns += 1000 * NS_PER_MS;
+    CHECK(enter_as_probe());
+    CHECK_EQ(note_probe(HEALTH_NEUTRAL), BREAKER_HALF_OPEN); /* told nothing: the next one probes */
+    CHECK(enter_as_probe());
+    CHECK_EQ(note_probe(HEALTH_ALIVE), BREAKER_CLOSED);
     for (int i = 0; i < 4; i++)
         CHECK_EQ(note(HEALTH_FAILURE), BREAKER_CLOSED); /* nothing of before is remembered */
+    breaker_fini(&breaker);
+}
+
+TEST(whoever_began_before_it_opened_decides_nothing_for_the_probe)
+{
+    open_it();
+    const struct breaker_result late_answer = { HEALTH_SUCCESS, .began_ns = now_ns, .since_ns = now_ns };
+    const struct breaker_result late_failure = { HEALTH_FAILURE, .began_ns = now_ns, .since_ns = now_ns };
+    now_ns += 30000 * NS_PER_MS;
+    CHECK(enter_as_probe());
+    CHECK_EQ(note_result(&late_failure), BREAKER_HALF_OPEN);
+    CHECK_EQ(note_result(&late_answer), BREAKER_HALF_OPEN);
+    CHECK(!enter()); /* the probe is still the only one */
+    CHECK_EQ(note_probe(HEALTH_SUCCESS), BREAKER_CLOSED);
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(note_result(&late_failure), BREAKER_CLOSED); /* of a time that is over */
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(note(HEALTH_FAILURE), BREAKER_CLOSED);
+    CHECK_EQ(note(HEALTH_FAILURE), BREAKER_OPEN);
     breaker_fini(&breaker);
 }
 
@@ -136,5 +185,6 @@ TEST(repeats_are_paid_from_what_successes_earn)
 RUN_TESTS(T(five_failures_in_a_row_open_and_a_success_between_starts_anew),
           T(what_does_not_count_changes_nothing), T(the_wilson_bound_is_exact_to_a_thousandth),
           T(mostly_failing_opens_even_with_successes_between), T(one_probe_at_a_time_decides),
+          T(whoever_began_before_it_opened_decides_nothing_for_the_probe),
           T(wrong_credentials_open_at_once), T(results_of_calls_that_began_before_it_opened_are_ignored),
           T(repeats_are_paid_from_what_successes_earn))

@@ -182,8 +182,9 @@ static void fail_often(const char *model)
     const struct deployment *d = config_find_model(setup.config, str_of(model))->deployments[0];
     enum breaker_state before;
     for (int i = 0; i < 5; i++)
-        breaker_note(&states[d->index].breaker, &setup.breaker_options, HEALTH_FAILURE,
-                     loop_now_ns(gateway_loop.loop), &before);
+        breaker_note(&states[d->index].breaker, &setup.breaker_options,
+                     &(struct breaker_result) { HEALTH_FAILURE, .since_ns = loop_now_ns(gateway_loop.loop) },
+                     &before);
 }
 
 TEST(an_open_breaker_is_planned_around_until_its_probe)

@@ -69,7 +69,8 @@ static struct deployment_state *state_named(const struct setup *s, const char *m
 static void open_breaker(const struct setup *s, struct deployment_state *state)
 {
     enum breaker_state before;
-    breaker_note(&state->breaker, &s->breaker_options, HEALTH_TRIP, clock_mono_ns(), &before);
+    breaker_note(&state->breaker, &s->breaker_options,
+                 &(struct breaker_result) { HEALTH_TRIP, .since_ns = clock_mono_ns() }, &before);
     series_add(state->breaker_gauge, 1);
     CHECK_EQ(breaker_state(&state->breaker), BREAKER_OPEN);
 }
