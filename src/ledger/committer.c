@@ -13,15 +13,11 @@ enum { LOOPS_MAX = 128, RETRY_FIRST_MS = 50, SUCCESSOR_CHECK_MS = 250 };
 enum { REGAIN_MS = 10 };
 enum { POSTED_MS = 10, POSTED_ROWS = BATCH_ROWS_MAX / 2 }; /* what nobody waits for gathers */
 
-struct list {
-    struct record *first, *last;
-};
-
 /* What the tasks of one loop have handed over in this turn: only that loop's thread touches it. */
 struct outbox {
     struct committer *committer;
     struct loop *loop;
-    struct list list;
+    struct record_list list;
 };
 
 struct committer {
@@ -35,7 +31,7 @@ struct committer {
 
     pthread_mutex_t lock; /* of those below */
     pthread_cond_t has_work;
-    struct list queue;
+    struct record_list queue;
     size_t posted;   /* what of it nobody waits for */
     bool is_hurried; /* somebody waits for something, or enough has gathered */
     bool is_asleep;
@@ -45,9 +41,8 @@ struct committer {
     unsigned asked_node;
 
     /* the thread's own */
-    struct list backlog; /* taken from the queue, not durable yet */
+    struct record_list backlog; /* taken from the queue, not durable yet */
     struct record *rows[BATCH_ROWS_MAX];
-    struct list answers[LOOPS_MAX];
     bool is_down;
     int64_t down_since_ns, retry_ns, retry_ms;
     int successor; /* -1: the database is ours */
@@ -56,23 +51,7 @@ struct committer {
     struct series *failures;
 };
 
-static void list_add(struct list *list, struct record *first, struct record *last)
-{
-    if (list->last)
-        list->last->next = first;
-    else
-        list->first = first;
-    list->last = last;
-}
-
-static struct list list_take(struct list *list)
-{
-    struct list all = *list;
-    *list = (struct list) { 0 };
-    return all;
-}
-
-/* ---- hand-over and answers ---- */
+/* ---- hand-over ---- */
 
 static void unlock_and_wake(struct committer *c)
 {
@@ -83,11 +62,11 @@ static void unlock_and_wake(struct committer *c)
         pthread_cond_signal(&c->has_work);
 }
 
-static void enqueue(struct committer *c, struct list list, bool is_awaited)
+static void enqueue(struct committer *c, struct record_list list, bool is_awaited)
 {
     pthread_mutex_lock(&c->lock);
     bool is_first = !c->queue.first;
-    list_add(&c->queue, list.first, list.last);
+    record_list_add(&c->queue, list.first, list.last);
     c->posted += !is_awaited;
     c->is_hurried |= is_awaited || c->posted >= POSTED_ROWS;
     if (is_first || c->is_hurried)
@@ -101,7 +80,7 @@ static void empty_outbox(void *arg)
 {
     struct outbox *box = arg;
     if (box->list.first)
-        enqueue(box->committer, list_take(&box->list), true);
+        enqueue(box->committer, record_list_take(&box->list), true);
 }
 
 void committer_attach(struct committer *c, struct loop *loop)
@@ -118,9 +97,9 @@ void committer_hand_over(struct committer *c, struct record *first)
     first->handed_ns = first->loop ? loop_now_ns(first->loop) : clock_mono_ns();
     struct outbox *box = first->loop ? &c->outboxes[loop_index(first->loop) % LOOPS_MAX] : NULL;
     if (box && box->loop == first->loop)
-        list_add(&box->list, first, first);
+        record_list_add(&box->list, first, first);
     else
-        enqueue(c, (struct list) { first, first }, first->loop != NULL);
+        enqueue(c, (struct record_list) { first, first }, first->loop != NULL);
 }
 
 enum err committer_settle(struct task *t, struct committer *c, struct record *first)
@@ -143,56 +122,6 @@ enum err committer_settle(struct task *t, struct committer *c, struct record *fi
     err = first->result;
     records_give_back(first);
     return err;
-}
-
-/* On the loop: the first record's post carries all of this loop. */
-static void on_answer(struct post *post)
-{
-    struct record *r = HZ_CONTAINER_OF(post, struct record, post);
-    for (struct record *next; r; r = next) {
-        next = r->next;
-        loop_external_end(r->loop);
-        r->is_done = true;
-        if (r->task) {
-            task_wake(r->task, OK);
-            continue;
-        }
-        records_settled(r);
-    }
-}
-
-static void post_answers(struct committer *c, size_t loops)
-{
-    for (size_t i = 0; i < loops; i++) {
-        struct record *first = list_take(&c->answers[i]).first;
-        first->post.fn = on_answer;
-        loop_post(first->loop, &first->post);
-    }
-}
-
-/* One wake-up for each loop, however many of its tasks waited. */
-static void answer(struct committer *c, struct record *first, enum err result)
-{
-    size_t loops = 0;
-    for (struct record *r = first, *next; r; r = next) {
-        next = r->next;
-        r->next = NULL;
-        r->result = result;
-        if (!r->loop) {
-            records_settled(r);
-            continue;
-        }
-        size_t i = 0;
-        while (i < loops && c->answers[i].first->loop != r->loop)
-            i++;
-        if (i == LOOPS_MAX) {
-            post_answers(c, loops);
-            loops = i = 0;
-        }
-        loops = HZ_MAX(loops, i + 1);
-        list_add(&c->answers[i], r, r);
-    }
-    post_answers(c, loops);
 }
 
 /* ---- the database is there ---- */
@@ -257,9 +186,9 @@ static enum err recover(struct committer *c)
 }
 
 /* Cuts a batch from the backlog: whole hand-overs only, since their rows belong together. */
-static struct list cut_batch(struct committer *c, struct record **rows, size_t *count)
+static struct record_list cut_batch(struct committer *c, struct record **rows, size_t *count)
 {
-    struct list batch = { 0 };
+    struct record_list batch = { 0 };
     *count = 0;
     while (c->backlog.first) {
         struct record *first = c->backlog.first;
@@ -274,17 +203,17 @@ static struct list cut_batch(struct committer *c, struct record **rows, size_t *
         if (!c->backlog.first)
             c->backlog.last = NULL;
         first->next = NULL;
-        list_add(&batch, first, first);
+        record_list_add(&batch, first, first);
     }
     return batch;
 }
 
-static void put_back(struct committer *c, struct list batch)
+static void put_back(struct committer *c, struct record_list batch)
 {
-    struct list rest = list_take(&c->backlog);
+    struct record_list rest = record_list_take(&c->backlog);
     c->backlog = batch;
     if (rest.first)
-        list_add(&c->backlog, rest.first, rest.last);
+        record_list_add(&c->backlog, rest.first, rest.last);
 }
 
 static void note_wait(struct committer *c)
@@ -298,14 +227,14 @@ static enum err write_backlog(struct committer *c)
 {
     while (c->backlog.first) {
         size_t count;
-        struct list batch = cut_batch(c, c->rows, &count);
+        struct record_list batch = cut_batch(c, c->rows, &count);
         note_wait(c);
         enum err err = write_rows(c, count);
         if (err) {
             put_back(c, batch);
             return err;
         }
-        answer(c, batch.first, OK);
+        records_answer(batch.first, OK);
     }
     return OK;
 }
@@ -352,12 +281,12 @@ static void come_back(struct committer *c)
 /* Nobody waits for them any more, but they are kept and written when the database is back. */
 static void fail_waiting(struct committer *c)
 {
-    struct list all = list_take(&c->backlog), waiting = { 0 };
+    struct record_list all = record_list_take(&c->backlog), waiting = { 0 };
     for (struct record *first = all.first, *next; first; first = next) {
         next = first->next;
         first->next = NULL;
         if (!first->loop) {
-            list_add(&c->backlog, first, first);
+            record_list_add(&c->backlog, first, first);
             continue;
         }
         size_t count = 0;
@@ -366,10 +295,10 @@ static void fail_waiting(struct committer *c)
         struct record *kept = records_take(c->options.records, count);
         for (struct record *from = first, *to = kept; from; from = from->more, to = to->more)
             row_set(to, &from->row);
-        list_add(&c->backlog, kept, kept);
-        list_add(&waiting, first, first);
+        record_list_add(&c->backlog, kept, kept);
+        record_list_add(&waiting, first, first);
     }
-    answer(c, waiting.first, ERR_STORE);
+    records_answer(waiting.first, ERR_STORE);
 }
 
 static void set_aside(struct committer *c)
@@ -380,8 +309,8 @@ static void set_aside(struct committer *c)
                    spool_add(c->options.spool, c->options.names, c->backlog.first) == OK;
     atomic_store(&c->is_full, !is_kept);
     if (is_kept || HZ_PLANTED(ANSWER_WITHOUT_SPOOL)) {
-        struct list all = list_take(&c->backlog);
-        answer(c, all.first, OK);
+        struct record_list all = record_list_take(&c->backlog);
+        records_answer(all.first, OK);
     } else {
         fail_waiting(c);
     }
@@ -453,7 +382,7 @@ static bool gather(struct committer *c)
     }
     c->is_asleep = c->is_hurried = false;
     c->posted = 0;
-    struct list fresh = list_take(&c->queue);
+    struct record_list fresh = record_list_take(&c->queue);
     bool is_closing = c->is_closing;
     int asked_fd = c->asked_fd;
     unsigned asked_node = c->asked_node;
@@ -462,16 +391,27 @@ static bool gather(struct committer *c)
     c->is_recovery_asked = false;
     pthread_mutex_unlock(&c->lock);
     if (fresh.first)
-        list_add(&c->backlog, fresh.first, fresh.last);
+        record_list_add(&c->backlog, fresh.first, fresh.last);
     if (asked_fd >= 0)
         yield(c, asked_fd, asked_node);
     return is_closing;
 }
 
+/* What other processes with our store have left, also one that could reach nobody: whose successor was
+ * killed after it had passed the ledger on to us. */
+static enum err take_what_is_left(struct committer *c)
+{
+    enum err err = spool_drain(c->options.spool, c->options.writer);
+    if (err)
+        return c->options.writer->is_loaded ? OK : err; /* a spool that cannot be read has said so */
+    c->must_recover = true;
+    return recover(c);
+}
+
 static void beat(struct committer *c)
 {
     if (!is_away(c)) {
-        if (writer_beat(c->options.writer) != OK)
+        if (writer_beat(c->options.writer) != OK || take_what_is_left(c) != OK)
             go_down(c);
         return;
     }

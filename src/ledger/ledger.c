@@ -93,7 +93,8 @@ out:
     return err;
 }
 
-/* A process that shared our store or our slots' path is gone: the committer's thread. */
+/* Of processes that shared our store or our slots' path and are gone: the committer's thread. A file that
+ * cannot be read stays for the next time. */
 static enum err recover_left(void *arg, int successor)
 {
     struct ledger *l = arg;
@@ -101,12 +102,11 @@ static enum err recover_left(void *arg, int successor)
     struct fail fail = { 0 };
     if (!l->slots)
         return OK;
-    enum err err = slots_find_left(l->slots, &found, &fail);
-    if (err)
+    enum err found_err = slots_find_left(l->slots, &found, &fail);
+    if (found_err)
         log_error(NULL, "ledger_slots_failed", LOG_TEXT("detail", fail.text));
-    else
-        err = settle_unknown(l, &found, successor);
-    slots_drop_left(l->slots, err == OK);
+    enum err err = settle_unknown(l, &found, successor);
+    slots_drop_left(l->slots, !found_err && !err);
     free_found(&found);
     return err;
 }

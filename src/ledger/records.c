@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "ledger/slots.h"
 
-enum { SLAB_RECORDS = 32 };
+enum { SLAB_RECORDS = 32, LOOPS_AT_ONCE = 64 };
 
 struct slab {
     struct slab *next;
@@ -111,4 +111,73 @@ void records_settled(struct record *first)
         slots_release_attempt(rs->slots, r->row.operation_id, r->row.attempt);
     pthread_mutex_unlock(&rs->lock);
     records_give_back(first);
+}
+
+void record_list_add(struct record_list *list, struct record *first, struct record *last)
+{
+    if (list->last)
+        list->last->next = first;
+    else
+        list->first = first;
+    list->last = last;
+}
+
+struct record_list record_list_take(struct record_list *list)
+{
+    struct record_list all = *list;
+    *list = (struct record_list) { 0 };
+    return all;
+}
+
+/* ---- answers ---- */
+
+/* On the loop: the first record's post carries all of this loop. */
+static void on_answer(struct post *post)
+{
+    struct record *r = HZ_CONTAINER_OF(post, struct record, post);
+    for (struct record *next; r; r = next) {
+        next = r->next;
+        loop_external_end(r->loop);
+        r->is_done = true;
+        if (r->task) {
+            task_wake(r->task, OK);
+            continue;
+        }
+        records_settled(r);
+    }
+}
+
+static void post_answers(const struct record_list *answers, size_t loops)
+{
+    for (size_t i = 0; i < loops; i++) {
+        struct record *first = answers[i].first;
+        first->post.fn = on_answer;
+        loop_post(first->loop, &first->post);
+    }
+}
+
+void records_answer(struct record *first, enum err result)
+{
+    struct record_list answers[LOOPS_AT_ONCE];
+    size_t loops = 0;
+    for (struct record *r = first, *next; r; r = next) {
+        next = r->next;
+        r->next = NULL;
+        r->result = result;
+        if (!r->loop) {
+            records_settled(r);
+            continue;
+        }
+        size_t i = 0;
+        while (i < loops && answers[i].first->loop != r->loop)
+            i++;
+        if (i == LOOPS_AT_ONCE) {
+            post_answers(answers, loops);
+            loops = i = 0;
+        }
+        if (i == loops)
+            answers[loops++] = (struct record_list) { 0 };
+        record_list_add(&answers[i], r, r);
+    }
+    post_answers(answers, loops);
 }

@@ -58,6 +58,11 @@ struct record {
     enum err result;
 };
 
+/* Hand-overs, in order. */
+struct record_list {
+    struct record *first, *last;
+};
+
 void row_set(struct record *r, const struct transfer *row);
 void row_numbers(const struct transfer *row, int64_t out[COL_NUMBERS]);
 /* Bytes that another process can read: names as text. */
@@ -65,7 +70,10 @@ enum { ROW_BYTES_MAX = 1 + COL_NUMBERS * 8 + (ROW_NAMES + 1) * (2 + NAME_LEN_MAX
 size_t row_encode(const struct transfer *row, struct names *names, char out[ROW_BYTES_MAX]);
 enum err row_decode(struct str bytes, struct names *names, struct record *out) HZ_MUST_USE;
 
-/* ---- records.c: memory of rows on their way, recycled ---- */
+/* ---- records.c: rows on their way ---- */
+
+void record_list_add(struct record_list *list, struct record *first, struct record *last);
+struct record_list record_list_take(struct record_list *list);
 
 struct slots; /* slots.h */
 /* `slots` may be NULL. */
@@ -76,6 +84,9 @@ void records_close(struct records *rs);
 /* Any thread. One for each row, joined by `more`; count > 0. */
 struct record *records_take(struct records *rs, size_t count);
 void records_give_back(struct record *first);
+/* Tells the loops of a list of hand-overs what became of them: one wake-up for each loop, however many of its
+ * tasks wait. */
+void records_answer(struct record *first, enum err result);
 /* Gives back what nobody waits for any more; if the result is OK, its slots are released. */
 void records_settled(struct record *first);
 

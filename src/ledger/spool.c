@@ -182,10 +182,13 @@ static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
 
 enum err spool_drain(struct spool *s, struct writer *w)
 {
-    enum err err = OK;
     int64_t total = 0;
-    if (!s->store)
+    /* Another process that shares it may have made it meanwhile. */
+    if (!s->path || (!s->store && access(s->path, F_OK) != 0))
         return OK;
+    enum err err = open_once(s);
+    if (err)
+        return err;
     struct page *page = MEM_NEW(struct page);
     page->names = w->names;
     page->records = mem_zalloc(PAGE_ROWS * sizeof(*page->records));

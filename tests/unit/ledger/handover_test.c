@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 /* One process gives its ledger to the next. The processes are real: each forks before it has a
@@ -353,6 +354,96 @@ TEST(what_a_killed_predecessor_had_in_flight_becomes_unknown_rows)
     check_sound();
 }
 
+static struct link end_link; /* go: the last of three may end */
+
+static void settle_until_told(struct task *t, void *arg)
+{
+    (void)arg;
+    struct pollfd told = { .fd = end_link.go[READ], .events = POLLIN };
+    for (int64_t i = 0; poll(&told, 1, 0) == 0; i++) {
+        settle_rows(t, OF_SUCCESSOR + i, 1);
+        CHECK_OK(task_sleep(t, 1));
+    }
+    loop_stop(loop);
+}
+
+static void succeed_until_told(struct link *l)
+{
+    open_after(l);
+    tell(l->opened);
+    task_spawn(loop, "test", settle_until_told, NULL);
+    loop_run(loop);
+    close_all();
+}
+
+static void die_with_the_ledger_passed_on(struct task *t, void *arg)
+{
+    struct link *first = arg;
+    while (!has_opened(&second_link))
+        CHECK_OK(task_sleep(t, 1));
+    tell(first->opened);
+    _exit(0);
+}
+
+static void pass_on_and_die(struct link *l)
+{
+    close(second_link.ledger[1]);
+    open_after(l);
+    CHECK_OK(ledger_await_successor(ledger, loop, second_link.ledger[0]));
+    tell(second_link.go);
+    task_spawn(loop, "test", die_with_the_ledger_passed_on, l);
+    loop_run(loop);
+}
+
+static void settle_when_nobody_takes(struct task *t, void *arg)
+{
+    struct link *l = arg;
+    while (!has_opened(l))
+        CHECK_OK(task_sleep(t, 1));
+    settle_rows(t, BEFORE, SOME);
+    loop_stop(loop);
+}
+
+static void wait_for_rows(struct task *t, void *arg)
+{
+    (void)arg;
+    while (db_number("SELECT count(*) FROM transfer WHERE operation_id < 2000") < SOME)
+        CHECK_OK(task_sleep(t, 1));
+    loop_stop(loop);
+}
+
+TEST(rows_of_one_whose_successor_died_reach_the_process_that_has_the_ledger)
+{
+    if (db.is_postgres)
+        return;
+    struct link l;
+    link_make(&second_link);
+    link_make(&end_link);
+    pid_t last = start(succeed_until_told, &second_link);
+    close(second_link.ledger[1]);
+    link_make(&l); /* now, so that the last does not hold open what the middle leaves */
+    pid_t middle = start(pass_on_and_die, &l);
+    close(second_link.ledger[0]);
+    struct ledger_options options = options_of_test();
+    close(l.ledger[1]);
+    open_with(&options);
+    make_loop();
+    CHECK_OK(ledger_await_successor(ledger, loop, l.ledger[0]));
+    tell(l.go);
+    task_spawn(loop, "test", settle_when_nobody_takes, &l);
+    loop_run(loop);
+    close_all();
+    check_ended_well(middle);
+    make_loop();
+    task_spawn(loop, "test", wait_for_rows, NULL);
+    loop_run(loop);
+    drop_loop();
+    tell(end_link.go);
+    check_ended_well(last);
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer WHERE operation_id < 2000 AND amount_nusd = 1234"), SOME);
+    check_sound();
+}
+
 static void succeed_elsewhere(struct link *l)
 {
     struct buf other = { 0 };
@@ -383,4 +474,5 @@ RUN_ON_BOTH(D(every_row_before_during_and_after_a_handover_stands_once),
             D(a_successor_that_dies_before_it_asks_changes_nothing),
             D(a_ledger_whose_successor_dies_is_taken_back_with_what_it_had_in_flight),
             D(what_a_killed_predecessor_had_in_flight_becomes_unknown_rows),
+            D(rows_of_one_whose_successor_died_reach_the_process_that_has_the_ledger),
             D(a_successor_on_another_store_leaves_the_ledger_where_it_is))
