@@ -287,6 +287,20 @@ static int spawn(struct restart *r, int control)
     return failed;
 }
 
+/* Whatever it hangs on (a disk, a database), it may have our ledger, and no further restart can begin. */
+static void end_if_late(struct task *t, void *arg)
+{
+    struct server *s = arg;
+    const struct restart *r = &s->restart;
+    pid_t successor = r->successor;
+    int64_t limit_ms = s->config->server.restart_ms;
+    task_set_stage(t, "waiting for the new process");
+    if (task_sleep(t, limit_ms) != OK || r->successor != successor || r->is_retiring)
+        return;
+    log_error(NULL, "restart_late", LOG_INT("successor", successor), LOG_INT("limit_ms", limit_ms));
+    kill(successor, SIGKILL);
+}
+
 static void close_pair(const int pair[2])
 {
     for (int i = 0; i < 2; i++) {
@@ -302,6 +316,7 @@ static void expect(struct server *s, int control, int ledger)
     /* Fails only for want of kernel memory. */
     HZ_ASSERT(ledger_await_successor(s->ledger, s->loops[0], ledger) == OK);
     HZ_ASSERT(loop_watch(s->loops[0], &r->notices) == OK);
+    task_spawn(s->loops[0], "restart limit", end_if_late, s);
 }
 
 void restart_begin(struct server *s)

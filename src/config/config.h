@@ -72,6 +72,7 @@ struct config {
         int64_t max_connections_per_address; /* 0 = no limit */
         int64_t shed_delay_ms; /* 0 = never refuse for load */
         int64_t shutdown_ms; /* how long requests in flight may go on after a stop was asked */
+        int64_t restart_ms;  /* within which a new process must serve */
         struct str tls_certificate; /* PEM files; empty: plain HTTP */
         struct str tls_key;
         struct str tls_client_ca; /* PEM file; empty: clients show no certificate */

@@ -112,6 +112,25 @@ def test_a_configuration_that_is_wrong_changes_nothing(start_server, restarts, s
     assert server.chat("m").status == 200
 
 
+def test_a_process_that_hangs_at_its_start_is_ended_and_the_next_restart_works(start_server, restarts, sections):
+    server = start_server(sections | {"server": {"restart_ms": 300}})
+    again = restarts(server)
+    whole = server.config.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"postgresql://u@127.0.0.1:{deaf.getsockname()[1]}/d"
+        write_config(server.config, server.sections | {"store": {"url": url}})
+        begun = again.begin()
+        assert again.event("restart_late", "restart_failed", "retiring")["event"] == "restart_late"
+        ended = again.event("restart_failed")
+        assert (ended["successor"], ended["signal"]) == (begun["successor"], signal.SIGKILL)
+    assert server.chat("m").status == 200
+    server.config.write_text(whole)
+    again.begin()
+    again.event("retiring")
+    assert server.process.wait(20) == 0
+    assert server.chat("m").status == 200
+
+
 def test_a_process_that_fails_behind_the_barrier_gives_the_ledger_back(start_server, restarts, sections):
     server = start_server(sections)
     again = restarts(server)
