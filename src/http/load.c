@@ -22,13 +22,18 @@ static void judge(struct load *l, int64_t now_ns, bool is_long)
 void load_observe(struct load *l, int64_t now_ns, int64_t wait_ns)
 {
     l->wait_ns = wait_ns;
-    if (l->target_ns == 0)
-        return;
-    bool is_long = wait_ns > l->target_ns;
-    judge(l, now_ns, is_long);
-    l->share = 0;
-    if (l->is_over && is_long) {
-        int64_t beyond_ns = HZ_MIN(wait_ns - l->target_ns, l->target_ns);
-        l->share = (unsigned)HZ_MIN(beyond_ns * LOAD_SHARE_ALL / l->target_ns, LOAD_SHARE_MOST);
-    }
+    if (l->target_ns)
+        judge(l, now_ns, wait_ns > l->target_ns);
+}
+
+bool load_refuses(struct load *l, int64_t wait_ns)
+{
+    if (!l->is_over || wait_ns <= l->target_ns)
+        return false;
+    int64_t beyond_ns = HZ_MIN(wait_ns - l->target_ns, l->target_ns);
+    l->owed += (unsigned)HZ_MIN(beyond_ns * LOAD_SHARE_ALL / l->target_ns, LOAD_SHARE_MOST);
+    if (l->owed < LOAD_SHARE_ALL)
+        return false;
+    l->owed -= LOAD_SHARE_ALL;
+    return true;
 }

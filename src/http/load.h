@@ -5,9 +5,10 @@
  *
  * It is told again and again how long work waits for us. When every wait of an interval is longer
  * than the target, a queue stands that does not end by itself as a burst does. From then on a share
- * of the new requests is refused that grows with the wait: none at the target, nearly all at twice
- * the target. So the wait comes to rest where what is refused is what is too much. It ends when no
- * wait of an interval is longer than the target; below the target nothing is refused in any case.
+ * of the new requests is refused that grows with the wait that each would have: none at the target,
+ * nearly all at twice the target. So the wait comes to rest where what is refused is what is too much.
+ * It ends when no wait of an interval is longer than the target; below the target nothing is refused
+ * in any case.
  *
  * Thread: one. Pure: the clock is the caller's.
  */
@@ -26,22 +27,14 @@ struct load {
     int64_t wait_ns;   /* as last told */
     bool is_over;
     int64_t doubted_ns; /* since when waits contradict is_over; INT64_MAX: they do not */
-    unsigned share;     /* of LOAD_SHARE_ALL new requests, how many are refused now */
-    unsigned owed;      /* what of the share is not a whole request yet */
+    unsigned owed;      /* what of the shares is not a whole request yet */
 };
 
 void load_init(struct load *l, int64_t target_ns);
 /* How long work that comes to us now waits before it is served. */
 void load_observe(struct load *l, int64_t now_ns, int64_t wait_ns);
 
-/* For each new request: whether to refuse it. While share is 0, none is. */
-static inline bool load_refuses(struct load *l)
-{
-    l->owed += l->share;
-    if (l->owed < LOAD_SHARE_ALL)
-        return false;
-    l->owed -= LOAD_SHARE_ALL;
-    return true;
-}
+/* For each new request, with the wait that it would have: whether to refuse it. */
+bool load_refuses(struct load *l, int64_t wait_ns);
 
 #endif

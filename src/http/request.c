@@ -255,12 +255,9 @@ enum err request_skip_body(struct task *t, struct http_connection_in *c, struct 
     return err;
 }
 
-static bool is_shed(struct http_server *s, const struct http_head *head)
+static bool is_vital(const struct http_server *s, const struct http_head *head)
 {
-    if (s->load.share == 0)
-        return false;
-    bool is_vital = s->options.is_vital && s->options.is_vital(head);
-    return !is_vital && load_refuses(&s->load);
+    return s->options.is_vital && s->options.is_vital(head);
 }
 
 enum err request_read_head(struct task *t, struct http_connection_in *c, struct request_in *in,
@@ -277,5 +274,5 @@ enum err request_read_head(struct task *t, struct http_connection_in *c, struct 
     c->is_new = false;
     in->request.started_ns = loop_now_ns(c->server->loop);
     in->behind = str_skip(buf_str(&in->input), used);
-    return is_shed(c->server, &in->request.head) ? ERR_OVERLOAD : OK;
+    return c->is_refused && !is_vital(c->server, &in->request.head) ? ERR_OVERLOAD : OK;
 }

@@ -17,37 +17,18 @@ enum {
     REASON_MAX = 320,
     LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
     SAY_EVERY_MS = 1000,
-    BEGIN_A_TURN = 64, /* new requests */
+    REFUSE_AT_ONCE = 1024, /* connections, before others have their turn */
 };
 
 enum next { NEXT_REQUEST, NEXT_REST, NEXT_CLOSE };
 
-static void serve(struct task *t, void *arg);
-
 /* ---- resting connections ---- */
-
-static void queue_add(struct connection_queue *q, struct http_connection_in *c)
-{
-    c->queue = q;
-    c->older = q->newest;
-    *(q->newest ? &q->newest->newer : &q->oldest) = c;
-    q->newest = c;
-}
-
-static void queue_remove(struct http_connection_in *c)
-{
-    struct connection_queue *q = c->queue;
-    *(c->older ? &c->older->newer : &q->oldest) = c->newer;
-    *(c->newer ? &c->newer->older : &q->newest) = c->older;
-    c->older = c->newer = NULL;
-    c->queue = NULL;
-}
 
 static void rest(struct connection_queue *q, struct http_connection_in *c)
 {
     struct http_server *s = c->server;
     c->rests_since_ns = loop_now_ns(s->loop);
-    queue_add(q, c);
+    connection_queue_add(q, c);
     int64_t until_ns = c->rests_since_ns + q->timeout_ns;
     if (!s->timer.slot || until_ns < s->timer.at_ns)
         timer_set(s->loop, &s->timer, until_ns);
@@ -57,7 +38,7 @@ static void connection_close(struct http_connection_in *c)
 {
     struct http_server *s = c->server;
     if (c->queue)
-        queue_remove(c);
+        connection_queue_remove(c);
     stream_close(&c->stream);
     if (s->options.peers)
         peers_leave(s->options.peers, &c->peer);
@@ -98,51 +79,13 @@ static void on_gone(struct stream *stream)
         connection_close(c);
 }
 
-/* ---- whose turn it is ---- */
-
-static void begin(struct http_connection_in *c)
-{
-    c->server->begun++;
-    c->task = task_spawn(c->server->loop, "http request", serve, c);
-}
-
-/* What is under way goes first: of new requests a turn of the loop takes only some, in their order.
- * Otherwise each of thousands waits at each of its steps behind the first step of all the others. */
-static void begin_in_turn(struct http_connection_in *c)
-{
-    struct http_server *s = c->server;
-    if (s->begun < BEGIN_A_TURN && !s->waiting.oldest) {
-        begin(c);
-        return;
-    }
-    c->waits_since_ns = loop_now_ns(s->loop);
-    queue_add(&s->waiting, c);
-}
-
-/* At the end of a turn, for the next. */
-static void begin_waiting(struct http_server *s)
-{
-    s->begun = 0;
-    while (s->begun < BEGIN_A_TURN && s->waiting.oldest) {
-        struct http_connection_in *c = s->waiting.oldest;
-        queue_remove(c);
-        begin(c);
-    }
-}
-
-static int64_t longest_wait_ns(const struct http_server *s)
-{
-    const struct http_connection_in *c = s->waiting.oldest;
-    return c ? loop_now_ns(s->loop) - c->waits_since_ns : 0;
-}
-
 static void on_idle_input(struct stream *stream)
 {
     struct http_connection_in *c = HZ_CONTAINER_OF(stream, struct http_connection_in, stream);
-    if (c->task || c->queue == &c->server->waiting)
+    if (c->task || turns_has(c))
         return;
-    queue_remove(c);
-    begin_in_turn(c);
+    connection_queue_remove(c);
+    turns_take(c);
 }
 
 /* ---- refusals ---- */
@@ -169,15 +112,7 @@ static void refusals_count(struct http_server *s, struct refusals *r)
 static void on_turn(void *arg)
 {
     struct http_server *s = arg;
-    const struct http_server_options *options = &s->options;
-    /* One after the other: first for the loop to see it, then in the queue. */
-    int64_t wait_ns = loop_lag_ns(s->loop) + longest_wait_ns(s);
-    begin_waiting(s);
-    if (wait_ns)
-        series_observe(s->waits, (double)wait_ns / 1e9);
-    if (options->wait_behind)
-        wait_ns = HZ_MAX(wait_ns, options->wait_behind(options->wait_behind_arg));
-    load_observe(&s->load, loop_now_ns(s->loop), wait_ns);
+    turns_end(s);
     refusals_say(s, &s->shed);
     refusals_say(s, &s->turned_away);
 }
@@ -293,6 +228,8 @@ void http_server_destroy(struct http_server *s)
     http_server_drain(s);
     while (s->waiting.oldest)
         connection_close(s->waiting.oldest);
+    while (s->refused.oldest)
+        connection_close(s->refused.oldest);
     HZ_ASSERT(http_server_connections(s) == 0);
     loop_each_turn_end(s->loop, on_turn, s);
     timer_cancel(s->loop, &s->timer);
@@ -520,10 +457,9 @@ static enum next secure(struct task *t, struct http_connection_in *c)
     return err ? NEXT_CLOSE : NEXT_REQUEST;
 }
 
-/* One task serves the requests that are there; then the connection rests without one. */
-static void serve(struct task *t, void *arg)
+/* The requests that are there; then the connection rests without a task. */
+static void serve(struct task *t, struct http_connection_in *c)
 {
-    struct http_connection_in *c = arg;
     struct http_server *s = c->server;
     enum next next = NEXT_REQUEST;
     if (s->options.tls && c->is_new && !c->stream.ssl)
@@ -533,14 +469,33 @@ static void serve(struct task *t, void *arg)
         /* A client that pipelines does not keep the others waiting. */
         if (next == NEXT_REQUEST && c->ahead)
             break;
+        c->is_refused = next == NEXT_REQUEST && turns_refuse(s);
     }
     c->task = NULL;
     if (task_stop_reason(t) || next == NEXT_CLOSE)
         connection_close(c);
     else if (next == NEXT_REQUEST)
-        begin_in_turn(c);
+        turns_take(c);
     else if (!s->is_draining && !c->stream.is_peer_gone)
         rest(&s->idle, c);
     else
         connection_close(c);
+}
+
+void serve_task(struct task *t, void *connection)
+{
+    serve(t, connection);
+}
+
+/* A refusal seldom waits, so one task, with its one stack, does many. If it waits, the end of the turn
+ * begins another one. */
+void refuse_task(struct task *t, void *server)
+{
+    struct http_server *s = server;
+    for (int i = 0; i < REFUSE_AT_ONCE && s->refused.oldest && !task_stop_reason(t); i++) {
+        struct http_connection_in *c = s->refused.oldest;
+        connection_queue_remove(c);
+        c->task = t;
+        serve(t, c);
+    }
 }

@@ -18,6 +18,7 @@ enum { SERVER_HEADERS_MAX = 100, DATE_FIELD_MAX = 48 };
 /* Connections that rest or wait, the longest at the front. */
 struct connection_queue {
     struct http_connection_in *oldest, *newest;
+    size_t len;
     int64_t timeout_ns; /* of those that rest */
 };
 
@@ -28,6 +29,7 @@ struct http_connection_in {
     struct connection_queue *queue; /* NULL while it is served */
     struct task *task;              /* NULL while it rests or waits */
     int64_t rests_since_ns, waits_since_ns;
+    bool is_refused; /* above our capacity, unless its head shows that it is vital */
     bool is_new; /* no head was read yet: handshake and first head share one deadline */
     char *ahead; /* bytes that came behind the request before; heap */
     size_t ahead_len;
@@ -64,8 +66,12 @@ struct http_server {
     struct series *waits;
     struct connection_queue fresh; /* nothing was received yet */
     struct connection_queue idle;
+    struct connection_queue refused; /* to be told so */
     struct connection_queue waiting; /* a request is there, its turn is not */
     unsigned begun;                  /* requests begun in this turn of the loop */
+    int64_t turn_ended_ns;           /* the one before */
+    int64_t pace_ns;                 /* from one begin to the next while others wait; 0: not known */
+    int64_t wait_ns;                 /* of what comes now, besides what waits before it */
     struct timer timer;
     size_t bodies_bytes; /* memory of the bodies at hand */
     atomic_size_t connections; /* the acceptor reads it from its own thread */
@@ -90,7 +96,20 @@ enum err request_skip_body(struct task *t, struct http_connection_in *c, struct 
 /* Whether that is worth the while; otherwise the connection is closed. */
 bool request_is_skippable(const struct request_in *in);
 
-/* server.c */
+/* ---- turns.c: which of the requests that have come are begun, and when ---- */
+void connection_queue_add(struct connection_queue *q, struct http_connection_in *c);
+void connection_queue_remove(struct http_connection_in *c);
+/* A request of the connection has come: it is begun, queued, or queued to be refused. */
+void turns_take(struct http_connection_in *c);
+bool turns_has(const struct http_connection_in *c);
+/* Whether a request that comes now is to be refused. */
+bool turns_refuse(struct http_server *s);
+/* At the end of each turn of the loop. */
+void turns_end(struct http_server *s);
+
+/* ---- server.c ---- */
+void serve_task(struct task *t, void *connection);
+void refuse_task(struct task *t, void *server);
 struct str server_date(struct http_server *s);
 
 static inline struct request_in *request_in_of(struct http_request *r)

@@ -36,7 +36,7 @@ struct task {
     struct task *next, *prev; /* all live tasks, or the free list */
 };
 
-enum { EVENTS_MAX = 256, TURN_HOOKS_MAX = 8 };
+enum { EVENTS_MAX = 1024, TURN_HOOKS_MAX = 8 };
 
 /* How long what is ready waits (lag.c). */
 struct lag {

@@ -21,11 +21,12 @@ static void wait_for(int64_t ms, int64_t wait_ms)
         load_observe(&l, now_ms * NS_PER_MS, wait_ms * NS_PER_MS);
 }
 
-static int refused_of(int requests)
+/* Of so many requests that would wait so long. */
+static int refused_of(int requests, int64_t wait_ms)
 {
     int refused = 0;
     for (int i = 0; i < requests; i++)
-        refused += load_refuses(&l);
+        refused += load_refuses(&l, wait_ms * NS_PER_MS);
     return refused;
 }
 
@@ -34,7 +35,7 @@ TEST(a_burst_is_served_whole)
     begin(TARGET_MS);
     for (int i = 0; i < 10; i++) {
         wait_for(LOAD_INTERVAL_MS - TURN_MS, 20 * TARGET_MS);
-        CHECK_EQ(refused_of(1000), 0);
+        CHECK_EQ(refused_of(1000, 20 * TARGET_MS), 0);
         wait_for(TURN_MS, TARGET_MS); /* for a moment it was done */
     }
 }
@@ -43,11 +44,10 @@ TEST(what_is_refused_grows_with_the_wait_and_is_never_all)
 {
     begin(TARGET_MS);
     wait_for(2 * LOAD_INTERVAL_MS, 2 * TARGET_MS);
-    CHECK_EQ(refused_of(800), 700);
-    wait_for(TURN_MS, 100 * TARGET_MS);
-    CHECK_EQ(refused_of(800), 700);
-    wait_for(TURN_MS, TARGET_MS * 3 / 2);
-    int half = refused_of(1000);
+    CHECK_EQ(refused_of(800, 2 * TARGET_MS), 700);
+    CHECK_EQ(refused_of(800, 100 * TARGET_MS), 700);
+    CHECK_EQ(refused_of(800, TARGET_MS), 0);
+    int half = refused_of(1000, TARGET_MS * 3 / 2);
     CHECK(half > 450 && half <= 500); /* 37 ms, not 37.5 */
 }
 
@@ -55,13 +55,12 @@ TEST(nothing_is_refused_as_soon_as_waits_are_short_again)
 {
     begin(TARGET_MS);
     wait_for(2 * LOAD_INTERVAL_MS, 2 * TARGET_MS);
-    CHECK(refused_of(100) > 0);
-    wait_for(TURN_MS, TARGET_MS);
-    CHECK_EQ(refused_of(1000), 0);
+    CHECK(refused_of(100, 2 * TARGET_MS) > 0);
+    CHECK_EQ(refused_of(1000, TARGET_MS), 0);
     /* And after an interval of that, a burst is a burst again. */
     wait_for(2 * LOAD_INTERVAL_MS, 0);
     wait_for(LOAD_INTERVAL_MS - TURN_MS, 2 * TARGET_MS);
-    CHECK_EQ(refused_of(1000), 0);
+    CHECK_EQ(refused_of(1000, 2 * TARGET_MS), 0);
 }
 
 TEST(a_single_long_wait_after_a_lull_is_no_overload)
@@ -70,19 +69,19 @@ TEST(a_single_long_wait_after_a_lull_is_no_overload)
     wait_for(TURN_MS, 0);
     now_ms += 60000;
     wait_for(TURN_MS, 10 * TARGET_MS);
-    CHECK_EQ(refused_of(1000), 0);
+    CHECK_EQ(refused_of(1000, 10 * TARGET_MS), 0);
 }
 
 TEST(without_a_target_nothing_is_refused)
 {
     begin(0);
     wait_for(10 * LOAD_INTERVAL_MS, 1000000);
-    CHECK_EQ(refused_of(1000), 0);
+    CHECK_EQ(refused_of(1000, 1000000), 0);
 }
 
 /*
- * A server that needs 50 us for a request and 6 us to refuse one, with requests that come evenly.
- * Returns how many it served; the shortest and longest wait are those of its second half.
+ * A server that needs 50 us for a request and 6 us to refuse one, which it does at once, with requests that
+ * come evenly. The least and most wait of those it served are those of its second half.
  */
 struct course {
     int64_t served, refused, least_ns, most_ns;
@@ -90,23 +89,35 @@ struct course {
 
 static struct course serve_for(int64_t seconds, int64_t every_ns)
 {
-    enum { SERVE_NS = 50000, REFUSE_NS = 6000 };
+    enum { SERVE_NS = 50000, REFUSE_NS = 6000, QUEUE_MAX = 32768 };
+    static int64_t queue[QUEUE_MAX];
     struct course found = { .least_ns = INT64_MAX };
-    int64_t end_ns = seconds * NS_PER_S, clock_ns = 0, turn_ns = 0;
-    for (int64_t arrived_ns = 0; clock_ns < end_ns; arrived_ns += every_ns) {
-        clock_ns = HZ_MAX(clock_ns, arrived_ns);
-        int64_t wait_ns = clock_ns - arrived_ns;
-        if (clock_ns - turn_ns >= TURN_MS * NS_PER_MS) {
-            turn_ns = clock_ns;
-            load_observe(&l, now_ms * NS_PER_MS + clock_ns, wait_ns);
+    int64_t end_ns = seconds * NS_PER_S, clock_ns = 0, turn_ns = 0, pace_ns = SERVE_NS, served_ns = 0;
+    size_t first = 0, last = 0;
+    for (int64_t now_ns = 0; now_ns < end_ns; now_ns += every_ns) {
+        for (; first < last && clock_ns < now_ns; first++) {
+            int64_t wait_ns = clock_ns - queue[first % QUEUE_MAX];
+            clock_ns += SERVE_NS;
+            pace_ns += (clock_ns - served_ns - pace_ns) / 64;
+            served_ns = clock_ns;
+            found.served++;
+            if (now_ns > end_ns / 2) {
+                found.least_ns = HZ_MIN(found.least_ns, wait_ns);
+                found.most_ns = HZ_MAX(found.most_ns, wait_ns);
+            }
         }
-        bool is_refused = load_refuses(&l);
-        found.refused += is_refused;
-        found.served += !is_refused;
-        clock_ns += is_refused ? REFUSE_NS : SERVE_NS;
-        if (clock_ns > end_ns / 2) {
-            found.least_ns = HZ_MIN(found.least_ns, wait_ns);
-            found.most_ns = HZ_MAX(found.most_ns, wait_ns);
+        clock_ns = HZ_MAX(clock_ns, now_ns);
+        int64_t wait_ns = (int64_t)(last - first) * pace_ns;
+        if (now_ns - turn_ns >= TURN_MS * NS_PER_MS) {
+            turn_ns = now_ns;
+            load_observe(&l, now_ms * NS_PER_MS + now_ns, wait_ns);
+        }
+        if (load_refuses(&l, wait_ns)) {
+            found.refused++;
+            clock_ns += REFUSE_NS;
+        } else {
+            CHECK(last - first < QUEUE_MAX);
+            queue[last++ % QUEUE_MAX] = now_ns;
         }
     }
     now_ms += seconds * 1000;

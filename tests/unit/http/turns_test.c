@@ -1,6 +1,8 @@
 #include "world.h"
 
 #include "base/clock.h"
+#include "http/load.h"
+
 /* More requests than a turn of the loop begins. */
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -14,6 +16,7 @@ enum { CROWD = 200 };
 static struct stream crowd[CROWD];
 static char order[CROWD];
 static int most_a_turn, before_turn;
+static int64_t wait_behind_ms;
 
 static void note_order(struct task *t, struct http_request *r, void *arg)
 {
@@ -29,12 +32,16 @@ static void count_turn(void *arg)
     before_turn = handled;
 }
 
-/* The paths tell who asked first: a, b, c, ... */
-static void crowd_asks(struct task *t)
+static void crowd_comes(struct task *t)
 {
     for (int i = 0; i < CROWD; i++)
         raw_open(t, &w, &crowd[i]);
     some_turns(t);
+}
+
+/* The paths tell who asked first: a, b, c, ... */
+static void crowd_asks(struct task *t)
+{
     for (int i = 0; i < CROWD; i++) {
         char text[] = GET("/?");
         *strchr(text, '?') = (char)('a' + i / 8);
@@ -58,6 +65,12 @@ static void crowd_leaves(struct task *t)
     CHECK_EQ(http_server_connections(w.server), 0);
 }
 
+static int64_t wait_behind(void *arg)
+{
+    (void)arg;
+    return wait_behind_ms * NS_PER_MS;
+}
+
 struct run {
     task_fn *fn;
     int64_t shed_delay_ms;
@@ -66,8 +79,9 @@ struct run {
 static void run_in_world(struct task *t, void *arg)
 {
     struct run *run = arg;
-    struct http_server_options options = { .shed_delay_ms = run->shed_delay_ms };
+    struct http_server_options options = { .shed_delay_ms = run->shed_delay_ms, .wait_behind = wait_behind };
     handled = 0;
+    wait_behind_ms = 0;
     world_open(&w, note_order, NULL, &options);
     run->fn(t, NULL);
     some_turns(t);
@@ -87,6 +101,7 @@ static void takes_turns(struct task *t, void *arg)
     (void)arg;
     before_turn = most_a_turn = 0;
     loop_each_turn(test_loop, count_turn, NULL);
+    crowd_comes(t);
     crowd_asks(t);
     some_turns(t);
     loop_each_turn_end(test_loop, count_turn, NULL);
@@ -105,6 +120,7 @@ TEST(a_turn_begins_some_of_the_requests_and_the_next_turn_goes_on_in_their_order
 static void leaves_while_it_waits(struct task *t, void *arg)
 {
     (void)arg;
+    crowd_comes(t);
     crowd_asks(t);
     crowd_waits(t);
     stream_close(&crowd[CROWD - 1]);
@@ -122,6 +138,7 @@ TEST(a_client_that_leaves_before_its_turn_is_forgotten)
 static void is_drained_while_some_wait(struct task *t, void *arg)
 {
     (void)arg;
+    crowd_comes(t);
     crowd_asks(t);
     crowd_waits(t);
     http_server_drain(w.server);
@@ -144,16 +161,13 @@ enum { TURN_MS = 50, ABOVE_A_TURN_MS = 100 };
 static void waits_too_long(struct task *t, void *arg)
 {
     (void)arg;
-    for (int i = 0; i < CROWD; i++)
-        raw_open(t, &w, &crowd[i]);
+    crowd_comes(t);
     int rounds = 0;
     while (world_refusals == 0 && rounds++ < 100) {
         for (int i = 0; i < CROWD; i++)
             raw_put(t, &crowd[i], GET("/a"));
-        for (int turn = 0; turn < CROWD / 64; turn++) {
-            loop_skip(test_loop, TURN_MS * NS_PER_MS);
-            CHECK_OK(task_yield(t));
-        }
+        loop_skip(test_loop, TURN_MS * NS_PER_MS);
+        CHECK_OK(task_yield(t));
     }
     CHECK(handled > CROWD);
     CHECK(world_refusals > 0);
@@ -165,7 +179,36 @@ TEST(the_wait_for_a_turn_counts_as_overload)
     run(waits_too_long, ABOVE_A_TURN_MS);
 }
 
+static void is_told_before_others_are_served(struct task *t, void *arg)
+{
+    (void)arg;
+    crowd_comes(t);
+    wait_behind_ms = 1000;
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(task_sleep(t, LOAD_INTERVAL_MS));
+    wait_behind_ms = 0;
+    some_turns(t);
+    crowd_asks(t); /* nothing is refused, for nobody waits long now */
+    crowd_waits(t);
+    wait_behind_ms = 1000;
+    raw_put(t, &crowd[0], GET("/z")); /* the first of the crowd, and served by now */
+    raw_put(t, &crowd[1], GET("/z"));
+    CHECK_OK(task_yield(t)); /* the server learns of the wait and then of these two */
+    CHECK_OK(task_yield(t)); /* it refuses one of them */
+    CHECK(world_refusals > 0);
+    CHECK(handled < CROWD);
+    some_turns(t);
+    CHECK_EQ(handled + world_refusals, CROWD + 2);
+    crowd_leaves(t);
+}
+
+TEST(a_refusal_does_not_wait_behind_those_that_will_be_served)
+{
+    run(is_told_before_others_are_served, ABOVE_A_TURN_MS);
+}
+
 RUN_TESTS(T(a_turn_begins_some_of_the_requests_and_the_next_turn_goes_on_in_their_order),
           T(a_client_that_leaves_before_its_turn_is_forgotten),
           T(a_drain_serves_the_requests_that_wait_for_their_turn),
-          T(the_wait_for_a_turn_counts_as_overload))
+          T(the_wait_for_a_turn_counts_as_overload),
+          T(a_refusal_does_not_wait_behind_those_that_will_be_served))
