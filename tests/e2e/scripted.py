@@ -62,13 +62,22 @@ def held(said=b""):
     return handler
 
 
-class Scripted:
-    """`answers`: model -> the bytes it sends, or handler(connection, nth) that may send some itself and returns
-    the rest; nth counts the model's requests from 1. `asked`: the bodies it was sent, oldest first."""
+def read_request(f):
+    """The body of the next request on the connection; None at its end."""
+    length, line = 0, f.readline()
+    if not line:
+        return None
+    while (line := f.readline().strip()):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return json.loads(f.read(length))
 
-    def __init__(self, answers):
-        self.answers, self.asked, self.lock = answers, [], threading.Lock()
-        self.closing = threading.Event()
+
+class Provider:
+    """Listens, and has each connection served in a thread of its own: by serve(connection, file to read from)."""
+
+    def __init__(self):
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}/v1"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -84,21 +93,34 @@ class Scripted:
     def _serve(self, s):
         with s, s.makefile("rb") as f:
             try:
-                length = 0
-                while (line := f.readline().strip()):
-                    name, _, value = line.partition(b":")
-                    if name.lower() == b"content-length":
-                        length = int(value)
-                body = json.loads(f.read(length))
-                with self.lock:
-                    self.asked.append(body)
-                    nth = self.times(body["model"])
-                said = self.answers[body["model"]]
-                s.sendall((said(s, nth) if callable(said) else said) or b"")
-                s.shutdown(socket.SHUT_WR)
-                f.read()
+                self.serve(s, f)
             except (OSError, ValueError):
                 pass
+
+    def close(self):
+        self.listening.close()
+
+
+class Scripted(Provider):
+    """`answers`: model -> the bytes it sends, or handler(connection, nth) that may send some itself and returns
+    the rest; nth counts the model's requests from 1. `asked`: the bodies it was sent, oldest first."""
+
+    def __init__(self, answers):
+        self.answers, self.asked, self.lock = answers, [], threading.Lock()
+        self.closing = threading.Event()
+        super().__init__()
+
+    def serve(self, s, f):
+        body = read_request(f)
+        if not body:
+            return
+        with self.lock:
+            self.asked.append(body)
+            nth = self.times(body["model"])
+        said = self.answers[body["model"]]
+        s.sendall((said(s, nth) if callable(said) else said) or b"")
+        s.shutdown(socket.SHUT_WR)
+        f.read()
 
     def of_model(self, model):
         return [body for body in self.asked if body["model"] == model]
@@ -108,4 +130,4 @@ class Scripted:
 
     def close(self):
         self.closing.set()
-        self.listening.close()
+        super().close()

@@ -216,7 +216,9 @@ def test_a_burst_of_429s_is_one_rest(start_server, raw):
     server = start_server(sections(raw, "burst"))
     with ThreadPoolExecutor(beside) as pool:
         replies = list(pool.map(lambda _: server.chat("burst"), range(beside)))
-    assert {(reply.status, reply.headers["retry-after"]) for reply in replies} == {(429, "1")}
+    assert {reply.status for reply in replies} == {429}
+    # A rest each would end at 60 s. Whole seconds, rounded up: another loop may have moved its end a moment before.
+    assert {reply.headers["retry-after"] for reply in replies} <= {"1", "2"}
 
 
 def test_a_later_429_without_a_time_does_not_end_a_longer_rest(start_server, raw):

@@ -1,15 +1,14 @@
 """The client leg: a provider answers with every case of answers.py; the caller gets the right answer or
 a clean error, and the next request over whatever connection is left gets its own answer.
 """
-import json
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from answers import BAD, GOOD, answers, by_length, completion
 from harness import Server
+from scripted import Provider, read_request
 from simulated import TIMEOUTS, checked, model, provider
 
 FOLLOWING = ("the first behind it", "the second behind it")
@@ -17,63 +16,30 @@ AT_ONCE = 12
 BY_NAME = {case.name: case for case in answers}
 
 
-class RawProvider:
-    """Answers by what the prompt names: a case, or else plainly. Counts what it was asked."""
+class Hostile(Provider):
+    """Answers by what the prompt names: a case, or else plainly. Keeps its connections unless the case closes."""
 
-    def __init__(self):
-        self.listening = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listening.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                s, _ = self.listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(s,), daemon=True).start()
-
-    def _serve(self, s):
+    def serve(self, s, f):
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with s, s.makefile("rb") as f:
-            try:
-                while self._answer_one(s, f):
+        while (body := read_request(f)):
+            prompt = body["messages"][-1]["content"]
+            case = BY_NAME.get(prompt)
+            s.sendall(case.write("answer to " + prompt) if case else by_length(completion("answer to " + prompt)))
+            if case and case.closes:
+                # A close with nothing unread is no reset, which could overtake the answer.
+                s.shutdown(socket.SHUT_WR)
+                s.settimeout(5)
+                while f.read(4096):
                     pass
-            except OSError:
-                pass
-
-    def _answer_one(self, s, f):
-        length, line = 0, f.readline()
-        if not line:
-            return False
-        while (header := f.readline().strip()):
-            name, value = header.split(b":", 1)
-            if name.lower() == b"content-length":
-                length = int(value)
-        prompt = json.loads(f.read(length))["messages"][-1]["content"]
-        case = BY_NAME.get(prompt)
-        if not case:
-            s.sendall(by_length(completion("answer to " + prompt)))
-            return True
-        s.sendall(case.write("answer to " + prompt))
-        if case.closes:
-            # A close with nothing unread is no reset, which could overtake the answer.
-            s.shutdown(socket.SHUT_WR)
-            s.settimeout(5)
-            while f.read(4096):
-                pass
-        return not case.closes
-
-    def close(self):
-        self.listening.close()
+                return
 
 
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory):
-    raw = RawProvider()
+    raw = Hostile()
     timeouts = TIMEOUTS | {"first_content": 3000, "idle": 3000, "attempt": 4000, "total": 4500}
     sections = {"auth": {"required": False}, "server": {"loops": 1},
-                "providers": [provider("openai", f"http://127.0.0.1:{raw.port}/v1", timeouts_ms=timeouts)],
+                "providers": [provider("openai", raw.url, timeouts_ms=timeouts)],
                 # One each: a deployment that fails again and again would not be asked any more.
                 "models": [model(f"m{n}", "openai", f"deployment-{n}") for n in range(len(answers))],
                 "routes": [{"models": ["m0"]}], "fallbacks": []}
