@@ -37,3 +37,12 @@ bool load_refuses(struct load *l, int64_t wait_ns)
     l->owed -= LOAD_SHARE_ALL;
     return true;
 }
+
+void pace_note(struct pace *p, int64_t now_ns, unsigned begun)
+{
+    if (begun && p->since_ns) {
+        int64_t each_ns = (now_ns - p->since_ns) / begun;
+        p->each_ns += p->each_ns ? (each_ns - p->each_ns) / PACE_TURNS : each_ns;
+    }
+    p->since_ns = begun ? now_ns : 0;
+}

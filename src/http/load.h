@@ -30,6 +30,16 @@ struct load {
     unsigned owed;      /* what of the shares is not a whole request yet */
 };
 
+/* At which pace a queue is worked off, as an average over about the last PACE_TURNS turns that begin as many
+ * requests as a turn may. Others say nothing: the loop slept. */
+enum { PACE_TURNS = 8 };
+struct pace {
+    int64_t each_ns; /* from one begin to the next; 0: not known */
+    int64_t since_ns; /* the end of the turn before, if that was such a turn; 0: it was not */
+};
+/* At the end of a turn. `begun`: how many, while others still wait; 0: nobody waits. */
+void pace_note(struct pace *p, int64_t now_ns, unsigned begun);
+
 void load_init(struct load *l, int64_t target_ns);
 /* How long work that comes to us now waits before it is served. */
 void load_observe(struct load *l, int64_t now_ns, int64_t wait_ns);

@@ -1,10 +1,7 @@
 #include "base/clock.h"
 #include "http/server_private.h"
 
-enum {
-    BEGIN_A_TURN = 64, /* new requests */
-    PACE_TURNS = 8,    /* about so many make its average */
-};
+enum { BEGIN_A_TURN = 64 }; /* new requests */
 
 void connection_queue_add(struct connection_queue *q, struct http_connection_in *c)
 {
@@ -38,7 +35,7 @@ static void begin_to_refuse(struct http_server *s)
 /* How long a request that comes now would wait for its turn, or for the ledger. */
 static int64_t expected_wait_ns(const struct http_server *s)
 {
-    return s->wait_ns + (int64_t)s->waiting.len * s->pace_ns;
+    return s->wait_ns + (int64_t)s->waiting.len * s->pace.each_ns;
 }
 
 bool turns_refuse(struct http_server *s)
@@ -81,16 +78,6 @@ static void begin_waiting(struct http_server *s)
     }
 }
 
-/* Of turns that begin as many as one may. */
-static void note_pace(struct http_server *s)
-{
-    int64_t now_ns = loop_now_ns(s->loop);
-    int64_t pace_ns = (now_ns - s->turn_ended_ns) / BEGIN_A_TURN;
-    if (s->begun == BEGIN_A_TURN && s->waiting.oldest)
-        s->pace_ns += s->pace_ns ? (pace_ns - s->pace_ns) / PACE_TURNS : pace_ns;
-    s->turn_ended_ns = now_ns;
-}
-
 static int64_t longest_wait_ns(const struct http_server *s)
 {
     const struct http_connection_in *c = s->waiting.oldest;
@@ -104,7 +91,7 @@ void turns_end(struct http_server *s)
     int64_t waited_ns = loop_lag_ns(s->loop) + longest_wait_ns(s);
     if (waited_ns)
         series_observe(s->waits, (double)waited_ns / 1e9);
-    note_pace(s);
+    pace_note(&s->pace, loop_now_ns(s->loop), s->waiting.oldest ? s->begun : 0);
     begin_waiting(s);
     if (s->refused.oldest)
         begin_to_refuse(s);

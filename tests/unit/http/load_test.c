@@ -145,8 +145,26 @@ TEST(a_server_that_is_just_kept_busy_refuses_nothing)
     CHECK_EQ(full.refused, 0);
 }
 
+TEST(the_pace_is_that_of_turns_which_leave_others_waiting)
+{
+    struct pace pace = { 0 };
+    pace_note(&pace, 1000, 0);
+    pace_note(&pace, 60 * NS_PER_S, 64); /* it slept before */
+    CHECK_EQ(pace.each_ns, 0);
+    pace_note(&pace, 60 * NS_PER_S + 64 * 20000, 64);
+    CHECK_EQ(pace.each_ns, 20000);
+    pace_note(&pace, 61 * NS_PER_S, 0);
+    pace_note(&pace, 62 * NS_PER_S, 64);
+    CHECK_EQ(pace.each_ns, 20000);
+    int64_t now_ns = 62 * NS_PER_S;
+    for (int i = 0; i < 100; i++)
+        pace_note(&pace, now_ns += 64 * 50000, 64);
+    CHECK(pace.each_ns > 49900 && pace.each_ns <= 50000);
+}
+
 RUN_TESTS(T(a_burst_is_served_whole), T(what_is_refused_grows_with_the_wait_and_is_never_all),
           T(nothing_is_refused_as_soon_as_waits_are_short_again),
           T(a_single_long_wait_after_a_lull_is_no_overload), T(without_a_target_nothing_is_refused),
           T(under_twice_the_load_the_wait_comes_to_rest_and_capacity_is_used),
-          T(a_server_that_is_just_kept_busy_refuses_nothing))
+          T(a_server_that_is_just_kept_busy_refuses_nothing),
+          T(the_pace_is_that_of_turns_which_leave_others_waiting))
