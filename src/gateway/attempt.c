@@ -210,7 +210,7 @@ static struct str add_request_id(const struct attempt *a, struct str headers)
     char id[ID_HEX_LEN + 1];
     id_format(a->call->operation_id, id);
     size_t room = headers.len + OWN_BYTES;
-    struct buf out = { .at = arena_alloc(&a->call->http->arena, room), .cap = room };
+    struct buf out = { .at = arena_alloc(a->memory, room), .cap = room };
     buf_add(&out, headers);
     buf_add(&out, STR("X-Client-Request-Id: "));
     buf_add(&out, str_of(id));

@@ -13,6 +13,7 @@
 enum {
     SPARE_MAX = 64,         /* requests kept with their buffers for the next ones */
     SPARE_INPUT_MAX = 8192, /* larger buffers are not kept */
+    ARENA_FIRST_BYTES = 5120 - 64, /* holds what most requests need: streams have it for long */
     LINGER_MS = 1000,
     REASON_MAX = 320,
     LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
@@ -274,6 +275,7 @@ static struct request_in *request_take(struct http_connection_in *c)
     in->request.started_ns = loop_now_ns(s->loop);
     in->request.head.minor_version = 1;
     arena_init(&in->request.arena, s->options.request_arena_bytes);
+    in->request.arena.first_bytes = ARENA_FIRST_BYTES;
     return in;
 }
 
