@@ -185,6 +185,14 @@ static enum err recover(struct committer *c)
     return err;
 }
 
+/* What other processes with our store have left, also one that could reach nobody: whose successor was
+ * killed after it had passed the ledger on to us. */
+static enum err take_what_is_left(struct committer *c)
+{
+    c->must_recover = true;
+    return recover(c);
+}
+
 /* Cuts a batch from the backlog: whole hand-overs only, since their rows belong together. */
 static struct record_list cut_batch(struct committer *c, struct record **rows, size_t *count)
 {
@@ -254,9 +262,7 @@ static enum err take_up(struct committer *c)
         nanosleep(&(struct timespec) { .tv_nsec = REGAIN_MS * NS_PER_MS }, NULL);
     if (!err)
         err = writer_load(c->options.writer);
-    if (!err)
-        err = spool_drain(c->options.spool, c->options.writer);
-    return err ? err : recover(c);
+    return err ? err : take_what_is_left(c);
 }
 
 /* A database that can be reached but refuses our rows is still away: only a write proves it back.
@@ -395,17 +401,6 @@ static bool gather(struct committer *c)
     if (asked_fd >= 0)
         yield(c, asked_fd, asked_node);
     return is_closing;
-}
-
-/* What other processes with our store have left, also one that could reach nobody: whose successor was
- * killed after it had passed the ledger on to us. */
-static enum err take_what_is_left(struct committer *c)
-{
-    enum err err = spool_drain(c->options.spool, c->options.writer);
-    if (err)
-        return c->options.writer->is_loaded ? OK : err; /* a spool that cannot be read has said so */
-    c->must_recover = true;
-    return recover(c);
 }
 
 static void beat(struct committer *c)
