@@ -101,15 +101,14 @@ static enum err recover_left(void *arg, int successor)
     struct ledger *l = arg;
     struct slots_found found = { 0 };
     struct fail fail = { 0 };
-    enum err found_err = l->slots ? slots_find_left(l->slots, &found, &fail) : OK;
-    if (found_err)
+    if (l->slots && slots_find_left(l->slots, &found, &fail) != OK)
         log_error(NULL, "ledger_slots_failed", LOG_TEXT("detail", fail.text));
     enum err err = successor < 0 ? spool_drain(&l->spool, &l->writer) : OK;
     bool is_unreadable = err && l->writer.is_loaded; /* the spool: it has said so */
     if (!err)
         err = settle_unknown(l, &found, successor);
     if (l->slots)
-        slots_drop_left(l->slots, !found_err && !err);
+        slots_drop_left(l->slots, !err);
     free_found(&found);
     return is_unreadable ? OK : err;
 }

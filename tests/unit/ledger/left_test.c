@@ -85,6 +85,32 @@ TEST(a_row_that_was_spooled_just_before_its_process_died_is_not_lost_to_its_slot
     check_sound();
 }
 
+static void write_text(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    for (int i = 0; i < 1000; i++)
+        fputs("this is some text file ", f);
+    CHECK_EQ(fclose(f), 0);
+}
+
+TEST(a_slots_file_that_cannot_be_read_does_not_hide_the_others)
+{
+    struct other three[3];
+    open_ledger();
+    for (int i = 0; i < 3; i++)
+        starts(&three[i], 100 + i);
+    write_text(db_path("deeper/slots.2"));
+    for (int i = 0; i < 3; i++)
+        dies(&three[i]);
+    close_ledger();
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer WHERE status = 6 AND operation_id IN (100, 102)"), 2);
+    CHECK_EQ(db_number("SELECT count(*) FROM transfer"), 2);
+    CHECK_EQ(access(db_path("deeper/slots.1"), F_OK), -1);
+    CHECK_EQ(access(db_path("deeper/slots.2"), F_OK), 0);
+    CHECK_EQ(access(db_path("deeper/slots.3"), F_OK), -1);
+    check_sound();
+}
+
 struct settled {
     int64_t operation_id;
 };
@@ -122,4 +148,5 @@ TEST(a_spool_that_cannot_be_read_does_not_keep_the_database_away)
 }
 
 RUN_ON_BOTH(D(a_row_that_was_spooled_just_before_its_process_died_is_not_lost_to_its_slot),
+            D(a_slots_file_that_cannot_be_read_does_not_hide_the_others),
             D(a_spool_that_cannot_be_read_does_not_keep_the_database_away))
