@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/syscall.h>
 
+#include "base/metrics.h"
 #include "ledger/slots.h"
 #include "ledger/spool.h"
 
@@ -111,6 +112,38 @@ TEST(a_slots_file_that_cannot_be_read_does_not_hide_the_others)
     check_sound();
 }
 
+/* More rows than are written meanwhile, so that the committer never sleeps. */
+static int64_t post_rows(int64_t posted, int64_t written)
+{
+    enum { AHEAD = 30000 };
+    for (; posted - written < AHEAD; posted++) {
+        struct transfer row = row_of(1000 + posted);
+        ledger_post(ledger, &row, 1);
+    }
+    return posted;
+}
+
+TEST(who_always_has_rows_to_write_takes_up_what_others_leave_nonetheless)
+{
+    enum { BEATS = 6 };
+    struct series *rows = metrics_series(METRIC_LEDGER_ROWS, NULL);
+    int64_t before = series_value(rows), posted = 0, last = 0, beats = 0, found = 0;
+    open_ledger();
+    starts(&other, 100);
+    posted = post_rows(posted, 0);
+    dies(&other);
+    while (!found && beats < BEATS) {
+        posted = post_rows(posted, series_value(rows) - before);
+        int64_t beat = db_number("SELECT heartbeat_ms FROM writer");
+        beats += beat != last;
+        last = beat;
+        found = db_number("SELECT count(*) FROM transfer WHERE operation_id = 100");
+    }
+    close_ledger();
+    CHECK_EQ(found, 1);
+    check_sound();
+}
+
 struct settled {
     int64_t operation_id;
 };
@@ -149,4 +182,5 @@ TEST(a_spool_that_cannot_be_read_does_not_keep_the_database_away)
 
 RUN_ON_BOTH(D(a_row_that_was_spooled_just_before_its_process_died_is_not_lost_to_its_slot),
             D(a_slots_file_that_cannot_be_read_does_not_hide_the_others),
+            D(who_always_has_rows_to_write_takes_up_what_others_leave_nonetheless),
             D(a_spool_that_cannot_be_read_does_not_keep_the_database_away))
