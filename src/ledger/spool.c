@@ -174,7 +174,9 @@ static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
     if (!err)
         err = store_commit(s->store);
     if (!err) {
-        series_add(s->waiting, -HZ_MIN((int64_t)page->len, series_value(s->waiting)));
+        /* An empty page: another process may have taken out what we had put in. */
+        int64_t waiting = series_value(s->waiting);
+        series_add(s->waiting, page->len ? -HZ_MIN((int64_t)page->len, waiting) : -waiting);
         return OK;
     }
     if (err == ERR_STORE && w->is_loaded)

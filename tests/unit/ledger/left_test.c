@@ -180,7 +180,22 @@ TEST(a_spool_that_cannot_be_read_does_not_keep_the_database_away)
     check_sound();
 }
 
+TEST(rows_that_another_process_took_out_of_the_spool_do_not_count_as_waiting)
+{
+    struct series *waiting = metrics_series(METRIC_LEDGER_SPOOLED, NULL);
+    int64_t before = series_value(waiting); /* of a spool that is gone with its test */
+    open_ledger();
+    spool_one(100);
+    CHECK_EQ(series_value(waiting), before + 1);
+    sqlite_do(db_path("spool.db"), "DELETE FROM spooled", NULL);
+    bring_database_back();
+    close_ledger();
+    drop_loop();
+    CHECK_EQ(series_value(waiting), 0);
+}
+
 RUN_ON_BOTH(D(a_row_that_was_spooled_just_before_its_process_died_is_not_lost_to_its_slot),
             D(a_slots_file_that_cannot_be_read_does_not_hide_the_others),
             D(who_always_has_rows_to_write_takes_up_what_others_leave_nonetheless),
-            D(a_spool_that_cannot_be_read_does_not_keep_the_database_away))
+            D(a_spool_that_cannot_be_read_does_not_keep_the_database_away),
+            D(rows_that_another_process_took_out_of_the_spool_do_not_count_as_waiting))
