@@ -217,13 +217,11 @@ static void lose_successor(struct server *s)
     task_spawn(s->loops[0], "reap", reap, s);
 }
 
-static void on_notice(struct watch *w, uint32_t ready)
+static void take_notices(struct server *s)
 {
-    (void)ready;
-    struct server *s = HZ_CONTAINER_OF(w, struct server, restart.notices);
     struct notice notice;
     ssize_t n;
-    while ((n = recv(w->fd, &notice, sizeof(notice), MSG_DONTWAIT)) == sizeof(notice)) {
+    while ((n = recv(s->restart.notices.fd, &notice, sizeof(notice), MSG_DONTWAIT)) == sizeof(notice)) {
         if (notice.kind == NOTICE_SERVING && !s->is_stopping)
             begin_to_retire(s, notice.is_adopted);
         if (notice.kind == NOTICE_GOODBYE) {
@@ -233,6 +231,12 @@ static void on_notice(struct watch *w, uint32_t ready)
     }
     if (n >= 0 || errno != EAGAIN)
         lose_successor(s);
+}
+
+static void on_notice(struct watch *w, uint32_t ready)
+{
+    (void)ready;
+    take_notices(HZ_CONTAINER_OF(w, struct server, restart.notices));
 }
 
 /* ---- starting it ---- */
@@ -287,7 +291,8 @@ static int spawn(struct restart *r, int control)
     return failed;
 }
 
-/* Whatever it hangs on (a disk, a database), it may have our ledger, and no further restart can begin. */
+/* Whatever it hangs on (a disk, a database), it may have our ledger, and no further restart can begin. But we
+ * may be the one who stood still: what it has said meanwhile is heard first. */
 static void end_if_late(struct task *t, void *arg)
 {
     struct server *s = arg;
@@ -295,7 +300,10 @@ static void end_if_late(struct task *t, void *arg)
     pid_t successor = r->successor;
     int64_t limit_ms = s->config->server.restart_ms;
     task_set_stage(t, "waiting for the new process");
-    if (task_sleep(t, limit_ms) != OK || r->successor != successor || r->is_retiring)
+    if (task_sleep(t, limit_ms) != OK || r->successor != successor || r->notices.fd < 0)
+        return;
+    take_notices(s);
+    if (r->is_retiring || r->notices.fd < 0)
         return;
     log_error(NULL, "restart_late", LOG_INT("successor", successor), LOG_INT("limit_ms", limit_ms));
     kill(successor, SIGKILL);

@@ -221,6 +221,24 @@ static struct str add_request_id(const struct attempt *a, struct str headers)
     return buf_str(&out);
 }
 
+/* Who has refused a request need not read the rest of it. */
+static bool has_answered_early(struct task *t, struct attempt *a, enum err send_err)
+{
+    return send_err == ERR_TIMEOUT && a->exchange.connection &&
+           http_exchange_head(t, &a->exchange, a->silent_ns) == OK;
+}
+
+static enum outcome send_failed(struct task *t, struct attempt *a, enum err err)
+{
+    bool is_connected = a->exchange.connection;
+    enum outcome outcome =
+        attempt_wait_failed(t, a, err, is_connected ? "sending the request" : "connecting to the provider");
+    /* A connection that cannot be made in time is a failed connection, not a silent provider. */
+    return outcome == OUTCOME_SILENT && !is_connected
+               ? attempt_fail(a, OUTCOME_CONNECT, ERR_UPSTREAM_CONNECT, "no connection in time")
+               : outcome;
+}
+
 static enum outcome exchange(struct task *t, struct attempt *a, const struct llm_outbound *outbound)
 {
     struct call *c = a->call;
@@ -240,18 +258,11 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
     };
     task_set_stage(t, "send to provider");
     enum err err = http_exchange_start(t, c->gateway->client, &a->exchange, &send);
-    if (err) {
-        bool is_connected = a->exchange.connection;
-        enum outcome outcome =
-            attempt_wait_failed(t, a, err, is_connected ? "sending the request" : "connecting to the provider");
-        /* A connection that cannot be made in time is a failed connection, not a silent provider. */
-        return outcome == OUTCOME_SILENT && !is_connected
-                   ? attempt_fail(a, OUTCOME_CONNECT, ERR_UPSTREAM_CONNECT, "no connection in time")
-                   : outcome;
-    }
-    a->was_sent = true;
+    a->was_sent = !err;
+    if (err && !has_answered_early(t, a, err))
+        return send_failed(t, a, err);
     task_set_stage(t, "wait for provider");
-    err = http_exchange_head(t, &a->exchange, a->silent_ns);
+    err = err ? OK : http_exchange_head(t, &a->exchange, a->silent_ns);
     if (err)
         return attempt_wait_failed(t, a, err, "waiting for the answer");
     a->http_status = a->exchange.head.status;

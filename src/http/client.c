@@ -70,13 +70,11 @@ static enum err send_request(struct task *t, struct http_exchange *x)
         { head.at, head.len },
         { (void *)(uintptr_t)body.at, body.len },
     };
-    x->connection->is_reusable = true;
     err = stream_writev(t, &x->connection->stream, parts, 2, x->send.send_deadline_ns);
-    if (err == ERR_IO || err == ERR_TLS) {
-        /* The other side may have answered before it closed; reading will tell. */
-        x->connection->is_reusable = false;
+    x->connection->is_reusable = !err;
+    /* The other side may have answered before it closed; reading will tell. */
+    if (err == ERR_IO || err == ERR_TLS)
         return OK;
-    }
     return err ? stream_failed(x, err, "") : OK;
 }
 

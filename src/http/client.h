@@ -59,7 +59,8 @@ struct http_exchange {
 
 /* Takes a kept connection that is not known to be closed, or connects; sends once. What `send` points
  * to must live until http_exchange_head has returned (the struct itself need not) and must not lie
- * in the loop's scratch. Call http_exchange_end also after a failure. */
+ * in the loop's scratch. Call http_exchange_end also after a failure. After a time-out while it was sent an
+ * answer may be there nonetheless: http_exchange_head tells. */
 enum err http_exchange_start(struct task *t, struct http_client *c, struct http_exchange *x,
                              const struct http_send *send) HZ_MUST_USE;
 /* The answer's head (1xx are skipped). */

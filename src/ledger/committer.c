@@ -10,7 +10,7 @@
 #include "base/planted.h"
 
 enum { LOOPS_MAX = 128, RETRY_FIRST_MS = 50, SUCCESSOR_CHECK_MS = 250 };
-enum { REGAIN_MS = 10 };
+enum { REGAIN_MS = 10, LEFT_MS = 2000 };
 enum { POSTED_MS = 10, POSTED_ROWS = BATCH_ROWS_MAX / 2 }; /* what nobody waits for gathers */
 
 /* What the tasks of one loop have handed over in this turn: only that loop's thread touches it. */
@@ -48,6 +48,7 @@ struct committer {
     int successor; /* -1: the database is ours */
     int64_t successor_check_ns;
     bool must_recover;
+    int64_t left_ns; /* when to look at what others have left */
     struct series *failures;
 };
 
@@ -185,6 +186,15 @@ static enum err recover(struct committer *c)
     return err;
 }
 
+/* What other processes with our store have left, also one that could reach nobody: whose successor was
+ * killed after it had passed the ledger on to us. */
+static enum err take_what_is_left(struct committer *c)
+{
+    c->left_ns = clock_mono_ns() + LEFT_MS * NS_PER_MS;
+    c->must_recover = true;
+    return recover(c);
+}
+
 /* Cuts a batch from the backlog: whole hand-overs only, since their rows belong together. */
 static struct record_list cut_batch(struct committer *c, struct record **rows, size_t *count)
 {
@@ -254,9 +264,7 @@ static enum err take_up(struct committer *c)
         nanosleep(&(struct timespec) { .tv_nsec = REGAIN_MS * NS_PER_MS }, NULL);
     if (!err)
         err = writer_load(c->options.writer);
-    if (!err)
-        err = spool_drain(c->options.spool, c->options.writer);
-    return err ? err : recover(c);
+    return err ? err : take_what_is_left(c);
 }
 
 /* A database that can be reached but refuses our rows is still away: only a write proves it back.
@@ -355,7 +363,7 @@ static void yield(struct committer *c, int fd, unsigned node)
 
 static int64_t due_ns(const struct committer *c)
 {
-    return is_away(c) ? c->successor_check_ns : writer_due_ns(c->options.writer);
+    return is_away(c) ? c->successor_check_ns : HZ_MIN(writer_due_ns(c->options.writer), c->left_ns);
 }
 
 static int64_t wake_at_ns(const struct committer *c)
@@ -397,27 +405,28 @@ static bool gather(struct committer *c)
     return is_closing;
 }
 
-/* What other processes with our store have left, also one that could reach nobody: whose successor was
- * killed after it had passed the ledger on to us. */
-static enum err take_what_is_left(struct committer *c)
+static void check_successor(struct committer *c)
 {
-    enum err err = spool_drain(c->options.spool, c->options.writer);
-    if (err)
-        return c->options.writer->is_loaded ? OK : err; /* a spool that cannot be read has said so */
-    c->must_recover = true;
-    return recover(c);
-}
-
-static void beat(struct committer *c)
-{
-    if (!is_away(c)) {
-        if (writer_beat(c->options.writer) != OK || take_what_is_left(c) != OK)
-            go_down(c);
-        return;
-    }
     c->successor_check_ns = clock_mono_ns() + SUCCESSOR_CHECK_MS * NS_PER_MS;
     if (!handover_is_alive(c->successor))
         lose_successor(c);
+}
+
+/* Each has its own time: a batch of rows brings the writer's beat with it, so under load that is never due here. */
+static void beat(struct committer *c, bool is_closing)
+{
+    int64_t now_ns = clock_mono_ns();
+    enum err err = OK;
+    if (is_away(c)) {
+        check_successor(c);
+        return;
+    }
+    if (is_closing || now_ns >= writer_due_ns(c->options.writer))
+        err = writer_beat(c->options.writer);
+    if (!err && (is_closing || now_ns >= c->left_ns))
+        err = take_what_is_left(c);
+    if (err)
+        go_down(c);
 }
 
 static void work(struct committer *c, bool is_closing)
@@ -427,7 +436,7 @@ static void work(struct committer *c, bool is_closing)
     else if (write_backlog(c) != OK || recover(c) != OK)
         go_down(c);
     if (!c->is_down && (is_closing || clock_mono_ns() >= due_ns(c)))
-        beat(c);
+        beat(c, is_closing);
     /* A database that fails at the very end gets a last chance, too. */
     if (c->is_down && is_closing)
         endure(c, is_closing);

@@ -21,8 +21,8 @@ struct committer_options {
     bool spools_when_down;
     int64_t down_wait_ms;
     unsigned retired_node; /* the last number that ids were drawn under by who had given up a ledger */
-    /* Makes rows of what processes that are gone have left in slots, in the database or (>= 0) through
-     * the successor; on the thread. */
+    /* Takes rows out of the spool into our database, makes others of what processes that are gone have left in
+     * slots, there or (>= 0) through the successor; on the thread. */
     enum err (*recover)(void *arg, int successor);
     void *recover_arg;
 };

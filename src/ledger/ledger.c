@@ -93,22 +93,24 @@ out:
     return err;
 }
 
-/* Of processes that shared our store or our slots' path and are gone: the committer's thread. A file that
+/* Of processes that shared our store or our slots' path and are gone: the committer's thread. As at the start
+ * the spool goes before the slots, but behind their locks: whoever still holds one may still spool. What
  * cannot be read stays for the next time. */
 static enum err recover_left(void *arg, int successor)
 {
     struct ledger *l = arg;
     struct slots_found found = { 0 };
     struct fail fail = { 0 };
-    if (!l->slots)
-        return OK;
-    enum err found_err = slots_find_left(l->slots, &found, &fail);
-    if (found_err)
+    if (l->slots && slots_find_left(l->slots, &found, &fail) != OK)
         log_error(NULL, "ledger_slots_failed", LOG_TEXT("detail", fail.text));
-    enum err err = settle_unknown(l, &found, successor);
-    slots_drop_left(l->slots, !found_err && !err);
+    enum err err = successor < 0 ? spool_drain(&l->spool, &l->writer) : OK;
+    bool is_unreadable = err && l->writer.is_loaded; /* the spool: it has said so */
+    if (!err)
+        err = settle_unknown(l, &found, successor);
+    if (l->slots)
+        slots_drop_left(l->slots, !err);
     free_found(&found);
-    return err;
+    return is_unreadable ? OK : err;
 }
 
 /* Two processes on one SQLite ledger would take each other's calls in flight for unfinished ones.

@@ -206,18 +206,28 @@ static enum err choose_own(struct slots *s, struct fail *fail)
     return err;
 }
 
+static enum err read_left(struct slots *s, int number, struct slots_found *found, struct fail *fail)
+{
+    struct slots_file file;
+    enum err err = file_open(s, number, 0, &file, fail);
+    if (err || !file.path)
+        return err;
+    err = read_all(s, &file, found, fail);
+    if (err)
+        file_close(&file);
+    else
+        s->left[s->left_len++] = file;
+    return err;
+}
+
 enum err slots_find_left(struct slots *s, struct slots_found *found, struct fail *fail)
 {
-    enum err err = OK;
-    for (int i = 0; i < SLOTS_FILES_MOST && !err; i++) {
-        struct slots_file file;
-        err = file_open(s, i, 0, &file, fail);
-        if (err || !file.path)
-            continue;
-        s->left[s->left_len++] = file;
-        err = read_all(s, &file, found, fail);
+    enum err first = OK;
+    for (int i = 0; i < SLOTS_FILES_MOST; i++) {
+        enum err err = read_left(s, i, found, fail);
+        first = first ? first : err;
     }
-    return err;
+    return first;
 }
 
 void slots_drop_left(struct slots *s, bool is_durable)

@@ -23,7 +23,8 @@ enum err slots_open(struct str path, size_t count, struct names *names, struct s
 /* What was found is durable elsewhere: makes all our slots anew, removes what others left. */
 enum err slots_reset(struct slots *s, struct fail *fail) HZ_MUST_USE;
 /* The same while ours is in use, for a process that has died meanwhile: reads what it left, then
- * (is_durable) removes that or leaves it for a later time. */
+ * (is_durable) removes that or leaves it for a later time. A file that cannot be read is an error, but
+ * stays, and does not hide the others. */
 enum err slots_find_left(struct slots *s, struct slots_found *found, struct fail *fail) HZ_MUST_USE;
 void slots_drop_left(struct slots *s, bool is_durable);
 /* Removes a numbered file in which nothing is left. */

@@ -173,10 +173,15 @@ static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
         err = move_page(s, w, page);
     if (!err)
         err = store_commit(s->store);
-    if (err)
-        store_rollback(s->store);
-    else
-        series_add(s->waiting, -HZ_MIN((int64_t)page->len, series_value(s->waiting)));
+    if (!err) {
+        /* An empty page: another process may have taken out what we had put in. */
+        int64_t waiting = series_value(s->waiting);
+        series_add(s->waiting, page->len ? -HZ_MIN((int64_t)page->len, waiting) : -waiting);
+        return OK;
+    }
+    if (err == ERR_STORE && w->is_loaded)
+        log_error(NULL, "ledger_spool_failed", LOG_TEXT("detail", store_error(s->store)));
+    store_rollback(s->store);
     return err;
 }
 

@@ -79,6 +79,34 @@ def test_a_request_that_is_not_taken_in_time_is_silence_and_costs_nothing(start_
     assert server.query("SELECT amount_nusd FROM transfer WHERE attempt = 1") == [{"amount_nusd": 0}]
 
 
+@BOTH
+def test_who_refuses_a_request_without_taking_all_of_it_is_not_silent(start_server, raw, is_stream):
+    body = b'{"error": {"message": "too much", "type": "invalid_request_error"}}'
+    with socket.socket() as curt:
+        curt.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        curt.bind(("127.0.0.1", 0))
+        curt.listen()
+        kept = []
+
+        def refuse():
+            kept.append(curt.accept()[0])
+            kept[0].recv(100)
+            kept[0].sendall(b"HTTP/1.1 413 Too Large\r\nContent-Type: application/json\r\n"
+                            b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+        threading.Thread(target=refuse, daemon=True).start()
+        server = start_server(sections(raw, "curt", breaker={"failures_in_row": 1}) | {
+            "providers": [entry(raw, "p", connect=500, first_content=500, attempt=500) | {
+                "base_url": f"http://127.0.0.1:{curt.getsockname()[1]}/v1"}]})
+        reply, failed = ask(server, messages=[{"role": "user", "content": "x" * (7 << 20)}], stream=is_stream)
+        for one in kept:
+            one.close()
+    assert (reply.status, reply.error["message"]) == (413, "too much"), reply
+    assert [line["outcome"] for line in failed] == ["refused"]
+    assert health_of(server, "curt")[1]["state"] == "closed"
+    assert server.query("SELECT amount_nusd, http_status FROM transfer") == [{"amount_nusd": 0, "http_status": 413}]
+
+
 # ---- a route's total below the provider's attempt ----
 
 @BOTH

@@ -4,12 +4,14 @@ import os
 import shutil
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
 import harness
 from harness import eventually, free_port, http_call, write_config
+from postgres import Postgres
 from simulated import model, provider
 
 
@@ -127,6 +129,33 @@ def test_a_process_that_hangs_at_its_start_is_ended_and_the_next_restart_works(s
     server.config.write_text(whole)
     again.begin()
     again.event("retiring")
+    assert server.process.wait(20) == 0
+    assert server.chat("m").status == 200
+
+
+@pytest.fixture
+def postgres():
+    running = Postgres()
+    yield running
+    running.stop()
+
+
+def test_a_process_that_serves_is_not_ended_because_the_old_one_stood_still(postgres, start_server, restarts, sections):
+    """With PostgreSQL, where the new one needs no answer of the old one."""
+    limit_ms = 1500
+    server = start_server(sections | {"server": {"restart_ms": limit_ms}, "store": {"url": postgres.url}})
+    again = restarts(server)
+    old = server.process.pid
+    again.begin()
+    begun = time.monotonic()
+    os.kill(old, signal.SIGSTOP)
+    try:
+        again.event("start")
+        assert eventually(lambda: server.chat("m").status == 200)  # accepted by the new one: the old one stands still
+        assert eventually(lambda: time.monotonic() > begun + limit_ms / 1000)
+    finally:
+        os.kill(old, signal.SIGCONT)
+    assert again.event("restart_late", "retiring")["event"] == "retiring"
     assert server.process.wait(20) == 0
     assert server.chat("m").status == 200
 
