@@ -487,12 +487,19 @@ void serve_task(struct task *t, void *connection)
     serve(t, connection);
 }
 
+/* A stop that concerns one client would end the next ones' waits, too; that of the loop is to end all. */
+static bool may_go_on(const struct task *t)
+{
+    enum err why = task_stop_reason(t);
+    return why == OK || why == ERR_STOPPING;
+}
+
 /* A refusal seldom waits, so one task, with its one stack, does many. If it waits, the end of the turn
  * begins another one. */
 void refuse_task(struct task *t, void *server)
 {
     struct http_server *s = server;
-    for (int i = 0; i < REFUSE_AT_ONCE && s->refused.oldest && !task_stop_reason(t); i++) {
+    for (int i = 0; i < REFUSE_AT_ONCE && s->refused.oldest && may_go_on(t); i++) {
         struct http_connection_in *c = s->refused.oldest;
         connection_queue_remove(c);
         c->task = t;

@@ -207,8 +207,57 @@ TEST(a_refusal_does_not_wait_behind_those_that_will_be_served)
     run(is_told_before_others_are_served, ABOVE_A_TURN_MS);
 }
 
+static void crowd_is_to_be_refused(struct task *t)
+{
+    crowd_comes(t);
+    wait_behind_ms = 1000;
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(task_sleep(t, LOAD_INTERVAL_MS));
+}
+
+static void is_stopped_while_some_are_refused(struct task *t, void *arg)
+{
+    (void)arg;
+    crowd_is_to_be_refused(t);
+    crowd_asks(t);
+    loop_stop(test_loop); /* in the very turn in which it hears of them */
+}
+
+static void close_after_the_loop(struct task *t, void *arg)
+{
+    struct run *run = arg;
+    struct http_server_options options = { .shed_delay_ms = run->shed_delay_ms, .wait_behind = wait_behind };
+    handled = 0;
+    wait_behind_ms = 0;
+    world_open(&w, note_order, NULL, &options);
+    run->fn(t, NULL);
+}
+
+static void turn_is_not_endless(void *turns)
+{
+    CHECK(++*(int *)turns < 1000);
+}
+
+TEST(a_loop_that_stops_ends_though_refusals_are_queued)
+{
+    int turns = 0;
+    struct loop_options options = { .is_clock_virtual = true };
+    struct run run = { is_stopped_while_some_are_refused, ABOVE_A_TURN_MS };
+    CHECK_OK(loop_create(&options, &test_loop));
+    task_spawn(test_loop, "test", close_after_the_loop, &run);
+    loop_each_turn(test_loop, turn_is_not_endless, &turns);
+    loop_run(test_loop);
+    CHECK_EQ(http_server_connections(w.server), 0);
+    CHECK_EQ(world_refusals, CROWD - CROWD / 8);
+    for (int i = 0; i < CROWD; i++)
+        stream_close(&crowd[i]);
+    world_close(&w);
+    loop_destroy(test_loop);
+}
+
 RUN_TESTS(T(a_turn_begins_some_of_the_requests_and_the_next_turn_goes_on_in_their_order),
           T(a_client_that_leaves_before_its_turn_is_forgotten),
           T(a_drain_serves_the_requests_that_wait_for_their_turn),
           T(the_wait_for_a_turn_counts_as_overload),
-          T(a_refusal_does_not_wait_behind_those_that_will_be_served))
+          T(a_refusal_does_not_wait_behind_those_that_will_be_served),
+          T(a_loop_that_stops_ends_though_refusals_are_queued))
