@@ -495,7 +495,7 @@ static bool may_go_on(const struct task *t)
 }
 
 /* A refusal seldom waits, so one task, with its one stack, does many. If it waits, the end of the turn
- * begins another one. */
+ * begins others. */
 void refuse_task(struct task *t, void *server)
 {
     struct http_server *s = server;
