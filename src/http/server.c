@@ -17,6 +17,7 @@ enum {
     REASON_MAX = 320,
     LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
     SAY_EVERY_MS = 1000,
+    LOOKS_MAX = 2,
     REFUSE_AT_ONCE = 1024, /* connections, before others have their turn */
 };
 
@@ -464,10 +465,11 @@ static void serve(struct task *t, struct http_connection_in *c)
     enum next next = NEXT_REQUEST;
     if (s->options.tls && c->is_new && !c->stream.ssl)
         next = secure(t, c);
-    while (next == NEXT_REQUEST) {
+    for (int looks = 1; next == NEXT_REQUEST; looks++) {
         next = serve_one(t, c);
-        /* A client that pipelines does not keep the others waiting. */
-        if (next == NEXT_REQUEST && c->ahead)
+        /* A client that pipelines does not keep the others waiting. Where only the next look can tell
+         * that it does, as with TLS, there is one. */
+        if (next == NEXT_REQUEST && (c->ahead || looks == LOOKS_MAX))
             break;
         c->is_refused = next == NEXT_REQUEST && turns_refuse(s);
     }

@@ -1,6 +1,7 @@
 #include "world.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "http/load.h"
 
 /* More requests than a turn of the loop begins. */
@@ -115,6 +116,36 @@ static void takes_turns(struct task *t, void *arg)
 TEST(a_turn_begins_some_of_the_requests_and_the_next_turn_goes_on_in_their_order)
 {
     run(takes_turns, 0);
+}
+
+enum { FULL_READ = 4096, AHEAD = 12 };
+
+/* Each of its requests fills a read of the server, which thus never sees that the next one is there. */
+static void pipelines_in_full_reads(struct task *t, void *arg)
+{
+    (void)arg;
+    static const char head[] = "GET /x HTTP/1.1\r\nHost: a\r\nX: ", end[] = "\r\n\r\n";
+    char *text = mem_alloc(AHEAD * FULL_READ);
+    memset(text, 'x', AHEAD * FULL_READ);
+    for (int i = 0; i < AHEAD; i++) {
+        memcpy(text + i * FULL_READ, head, strlen(head));
+        memcpy(text + (i + 1) * FULL_READ - strlen(end), end, strlen(end));
+    }
+    raw_open(t, &w, &crowd[0]);
+    CHECK_OK(stream_write(t, &crowd[0], str_make(text, AHEAD * FULL_READ), INT64_MAX));
+    mem_free(text);
+    before_turn = most_a_turn = 0;
+    loop_each_turn(test_loop, count_turn, NULL);
+    while (handled < AHEAD)
+        CHECK_OK(task_yield(t));
+    loop_each_turn_end(test_loop, count_turn, NULL);
+    CHECK(most_a_turn <= 2);
+    stream_close(&crowd[0]);
+}
+
+TEST(a_client_that_pipelines_has_one_turn_after_the_other_however_its_requests_are_cut)
+{
+    run(pipelines_in_full_reads, 0);
 }
 
 static void leaves_while_it_waits(struct task *t, void *arg)
@@ -257,6 +288,7 @@ TEST(a_loop_that_stops_ends_though_refusals_are_queued)
 
 RUN_TESTS(T(a_turn_begins_some_of_the_requests_and_the_next_turn_goes_on_in_their_order),
           T(a_client_that_leaves_before_its_turn_is_forgotten),
+          T(a_client_that_pipelines_has_one_turn_after_the_other_however_its_requests_are_cut),
           T(a_drain_serves_the_requests_that_wait_for_their_turn),
           T(the_wait_for_a_turn_counts_as_overload),
           T(a_refusal_does_not_wait_behind_those_that_will_be_served),
