@@ -69,7 +69,7 @@ struct http_server {
     struct connection_queue refused; /* to be told so */
     struct connection_queue waiting; /* a request is there, its turn is not */
     unsigned begun;                  /* requests begun in this turn of the loop */
-    int64_t turn_ended_ns;           /* the one before */
+    int64_t turn_began_ns;           /* 0: the loop may have slept before it */
     int64_t pace_ns;                 /* from one begin to the next while others wait; 0: not known */
     int64_t wait_ns;                 /* of what comes now, besides what waits before it */
     struct timer timer;

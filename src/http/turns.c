@@ -91,14 +91,13 @@ static void go_on_refusing(struct http_server *s)
         begin_to_refuse(s);
 }
 
-/* Of turns that begin as many as one may. */
+/* Of turns that begin as many as one may, and that had something to begin at their start: before
+ * others the loop may have slept. */
 static void note_pace(struct http_server *s)
 {
-    int64_t now_ns = loop_now_ns(s->loop);
-    int64_t pace_ns = (now_ns - s->turn_ended_ns) / BEGIN_A_TURN;
-    if (s->begun == BEGIN_A_TURN && s->waiting.oldest)
+    int64_t pace_ns = (loop_now_ns(s->loop) - s->turn_began_ns) / BEGIN_A_TURN;
+    if (s->turn_began_ns && s->begun == BEGIN_A_TURN && s->waiting.oldest)
         s->pace_ns += s->pace_ns ? (pace_ns - s->pace_ns) / PACE_TURNS : pace_ns;
-    s->turn_ended_ns = now_ns;
 }
 
 static int64_t longest_wait_ns(const struct http_server *s)
@@ -116,6 +115,7 @@ void turns_end(struct http_server *s)
         series_observe(s->waits, (double)waited_ns / 1e9);
     note_pace(s);
     begin_waiting(s);
+    s->turn_began_ns = s->begun ? loop_now_ns(s->loop) : 0;
     go_on_refusing(s);
     s->wait_ns = loop_lag_ns(s->loop);
     if (options->wait_behind)

@@ -210,6 +210,40 @@ TEST(the_wait_for_a_turn_counts_as_overload)
     run(waits_too_long, ABOVE_A_TURN_MS);
 }
 
+enum { LULL_MS = WORLD_HEAD_MS - 1000, ABOVE_ALL_WAITS_MS = 2000, ROUNDS = 16 };
+
+/* Time that passes in the kernel, while nobody asks for anything. */
+static void pass_lull(void *has_come)
+{
+    if (!*(bool *)has_come)
+        loop_skip(test_loop, LULL_MS * NS_PER_MS);
+    *(bool *)has_come = true;
+}
+
+/* More at once than a turn begins, for longer than it takes to call it overload. */
+static void comes_after_a_lull(struct task *t, void *arg)
+{
+    (void)arg;
+    bool has_come = true;
+    crowd_comes(t);
+    loop_each_turn(test_loop, pass_lull, &has_come);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CROWD; i++)
+            raw_put(t, &crowd[i], GET("/a"));
+        has_come = round > 0;
+        loop_skip(test_loop, TURN_MS * NS_PER_MS);
+        CHECK_OK(task_yield(t));
+    }
+    loop_each_turn_end(test_loop, pass_lull, &has_come);
+    CHECK_EQ(world_refusals, 0);
+    crowd_leaves(t);
+}
+
+TEST(a_lull_is_no_part_of_the_pace)
+{
+    run(comes_after_a_lull, ABOVE_ALL_WAITS_MS);
+}
+
 static void is_told_before_others_are_served(struct task *t, void *arg)
 {
     (void)arg;
@@ -291,5 +325,6 @@ RUN_TESTS(T(a_turn_begins_some_of_the_requests_and_the_next_turn_goes_on_in_thei
           T(a_client_that_pipelines_has_one_turn_after_the_other_however_its_requests_are_cut),
           T(a_drain_serves_the_requests_that_wait_for_their_turn),
           T(the_wait_for_a_turn_counts_as_overload),
+          T(a_lull_is_no_part_of_the_pace),
           T(a_refusal_does_not_wait_behind_those_that_will_be_served),
           T(a_loop_that_stops_ends_though_refusals_are_queued))
