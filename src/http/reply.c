@@ -16,7 +16,7 @@ static void write_own_head(struct task *t, struct http_request *r, int status, s
     struct http_server *s = r->connection->server;
     r->status = status;
     /* A client that has sent its next request already is answered that, too. */
-    bool is_last = s->is_retiring && !r->connection->ahead;
+    bool is_last = (s->is_retiring || s->options.keep_alive_ms == 0) && !r->connection->ahead;
     r->is_closing |= s->is_draining || is_last || task_stop_reason(t) != OK;
     http1_write_status_line(out, status);
     buf_add(out, server_date(s));

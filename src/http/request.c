@@ -23,8 +23,16 @@ static enum err read_into(struct task *t, struct http_connection_in *c, struct b
     return err == ERR_TIMEOUT ? ERR_SLOW_CLIENT : err;
 }
 
-/* What is there without waiting. */
-static enum err first_bytes(struct http_connection_in *c, struct buf *input)
+/* A first byte at the last moment buys no second term. */
+static int64_t head_deadline_ns(const struct http_connection_in *c)
+{
+    int64_t from_ns = c->is_new ? c->rests_since_ns : loop_now_ns(c->server->loop);
+    return from_ns + c->server->options.head_timeout_ms * NS_PER_MS;
+}
+
+/* What is there without waiting. But a connection that has only shaken hands waits on within its term: the
+ * queue of those that rest is for the time between two requests, which may be none. */
+static enum err first_bytes(struct task *t, struct http_connection_in *c, struct buf *input)
 {
     if (c->ahead) {
         buf_add(input, str_make(c->ahead, c->ahead_len));
@@ -36,6 +44,8 @@ static enum err first_bytes(struct http_connection_in *c, struct buf *input)
     size_t got;
     char *at = loop_scratch(c->server->loop);
     enum err err = stream_try_read(&c->stream, at, FIRST_READ_BYTES, &got);
+    if (err == ERR_AGAIN && c->is_new)
+        err = stream_read(t, &c->stream, at, FIRST_READ_BYTES, &got, head_deadline_ns(c));
     if (!err)
         buf_add(input, str_make(at, got));
     return err;
@@ -65,9 +75,7 @@ static enum err parse_head(struct http_connection_in *c, struct request_in *in, 
 static enum err read_head(struct task *t, struct http_connection_in *c, struct request_in *in,
                           size_t *used, struct fail *fail)
 {
-    /* A first byte at the last moment buys no second term. */
-    int64_t from_ns = c->is_new ? c->rests_since_ns : loop_now_ns(c->server->loop);
-    int64_t deadline_ns = from_ns + c->server->options.head_timeout_ms * NS_PER_MS;
+    int64_t deadline_ns = head_deadline_ns(c);
     struct buf *input = &in->input;
     size_t seen = 0;
     for (;;) {
@@ -263,11 +271,11 @@ static bool is_vital(const struct http_server *s, const struct http_head *head)
 enum err request_read_head(struct task *t, struct http_connection_in *c, struct request_in *in,
                            struct fail *fail)
 {
-    enum err err = first_bytes(c, &in->input);
+    task_set_stage(t, "reading a request's head");
+    enum err err = first_bytes(t, c, &in->input);
     if (err)
         return err;
     size_t used;
-    task_set_stage(t, "reading a request's head");
     err = read_head(t, c, in, &used, fail);
     if (err)
         return err;

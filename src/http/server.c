@@ -18,6 +18,7 @@ enum {
     REASON_MAX = 320,
     LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
     SAY_EVERY_MS = 1000,
+    LOOKS_MAX = 2,
     REFUSE_AT_ONCE = 1024, /* connections, before others have their turn */
 };
 
@@ -466,10 +467,11 @@ static void serve(struct task *t, struct http_connection_in *c)
     enum next next = NEXT_REQUEST;
     if (s->options.tls && c->is_new && !c->stream.ssl)
         next = secure(t, c);
-    while (next == NEXT_REQUEST) {
+    for (int looks = 1; next == NEXT_REQUEST; looks++) {
         next = serve_one(t, c);
-        /* A client that pipelines does not keep the others waiting. */
-        if (next == NEXT_REQUEST && c->ahead)
+        /* A client that pipelines does not keep the others waiting. Where only the next look can tell
+         * that it does, as with TLS, there is one. */
+        if (next == NEXT_REQUEST && (c->ahead || looks == LOOKS_MAX))
             break;
         c->is_refused = next == NEXT_REQUEST && turns_refuse(s);
     }
@@ -489,12 +491,19 @@ void serve_task(struct task *t, void *connection)
     serve(t, connection);
 }
 
+/* A stop that concerns one client would end the next ones' waits, too; that of the loop is to end all. */
+static bool may_go_on(const struct task *t)
+{
+    enum err why = task_stop_reason(t);
+    return why == OK || why == ERR_STOPPING;
+}
+
 /* A refusal seldom waits, so one task, with its one stack, does many. If it waits, the end of the turn
- * begins another one. */
+ * begins others. */
 void refuse_task(struct task *t, void *server)
 {
     struct http_server *s = server;
-    for (int i = 0; i < REFUSE_AT_ONCE && s->refused.oldest && !task_stop_reason(t); i++) {
+    for (int i = 0; i < REFUSE_AT_ONCE && s->refused.oldest && may_go_on(t); i++) {
         struct http_connection_in *c = s->refused.oldest;
         connection_queue_remove(c);
         c->task = t;

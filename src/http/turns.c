@@ -1,7 +1,10 @@
 #include "base/clock.h"
 #include "http/server_private.h"
 
-enum { BEGIN_A_TURN = 64 }; /* new requests */
+enum {
+    BEGIN_A_TURN = 64,     /* new requests */
+    REFUSERS_A_TURN = 256, /* as many as connections come new, with a handshake to wait for */
+};
 
 void connection_queue_add(struct connection_queue *q, struct http_connection_in *c)
 {
@@ -78,6 +81,15 @@ static void begin_waiting(struct http_server *s)
     }
 }
 
+/* What is left is there because a refusal had to wait, and each of these may: with one task more a
+ * turn they would pile up. */
+static void go_on_refusing(struct http_server *s)
+{
+    size_t count = HZ_MIN(s->refused.len, (size_t)REFUSERS_A_TURN);
+    for (size_t i = 0; i < count; i++)
+        begin_to_refuse(s);
+}
+
 static int64_t longest_wait_ns(const struct http_server *s)
 {
     const struct http_connection_in *c = s->waiting.oldest;
@@ -93,8 +105,7 @@ void turns_end(struct http_server *s)
         series_observe(s->waits, (double)waited_ns / 1e9);
     pace_note(&s->pace, loop_now_ns(s->loop), s->waiting.oldest ? s->begun : 0);
     begin_waiting(s);
-    if (s->refused.oldest)
-        begin_to_refuse(s);
+    go_on_refusing(s);
     s->wait_ns = loop_lag_ns(s->loop);
     if (options->wait_behind)
         s->wait_ns = HZ_MAX(s->wait_ns, options->wait_behind(options->wait_behind_arg));

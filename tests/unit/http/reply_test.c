@@ -66,6 +66,27 @@ TEST(answers_without_a_body_have_none)
     run(asks_for_each_kind, reply_by_path);
 }
 
+static void keeps_none_alive(struct task *t, void *arg)
+{
+    (void)arg;
+    struct http_server_options options = {
+        .handler = reply_by_path,
+        .head_timeout_ms = WORLD_HEAD_MS,
+        .body_timeout_ms = WORLD_BODY_MS,
+        .write_timeout_ms = WORLD_WRITE_MS,
+        .request_arena_bytes = 1 << 20,
+    };
+    http_server_configure(w.server, &options);
+    CHECK_ERR(raw_ask(t, &w, "GET /200 HTTP/1.1\r\nHost: a\r\n\r\n", &answer), ERR_CLOSED);
+    CHECK_STR(buf_str(&answer), "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n"
+                                "X-A: 1\r\nX-B: 2\r\n\r\nbody");
+}
+
+TEST(where_no_connection_is_kept_each_answer_says_so)
+{
+    run(keeps_none_alive, reply_by_path);
+}
+
 static void reads_the_date(struct task *t, void *arg)
 {
     (void)arg;
@@ -357,7 +378,7 @@ TEST(a_shield_ends_with_its_request)
     run(leaves_the_second_request, shield_then_wait);
 }
 
-RUN_TESTS(T(answers_without_a_body_have_none), T(every_answer_has_its_date),
+RUN_TESTS(T(answers_without_a_body_have_none), T(where_no_connection_is_kept_each_answer_says_so), T(every_answer_has_its_date),
           T(a_stream_goes_out_part_by_part_and_the_head_with_the_first),
           T(an_http_1_0_client_reads_a_stream_until_the_close),
           T(a_stream_without_an_end_is_cut_not_ended),

@@ -186,6 +186,59 @@ TEST(a_tls_server_lets_go_who_does_not_shake_hands)
     buf_fini(&answer);
 }
 
+static void shake_hands(struct task *t, struct stream *s)
+{
+    SSL_CTX *ctx;
+    struct fail fail = { 0 };
+    raw_open(t, &w, s);
+    CHECK_OK(tls_client_context(test_certificates()->ca, &ctx, &fail));
+    CHECK_OK(stream_tls_connect(t, s, ctx, "127.0.0.1", NULL, test_in_ms(1000)));
+    SSL_CTX_free(ctx);
+}
+
+/* Whatever the time between two requests is. */
+static void keep_none_alive(void)
+{
+    struct http_server_options options = {
+        .handler = echo_in_parts,
+        .tls = w.tls,
+        .head_timeout_ms = WORLD_HEAD_MS,
+        .body_timeout_ms = WORLD_BODY_MS,
+        .write_timeout_ms = WORLD_WRITE_MS,
+        .max_body_bytes = WORLD_BODY_MAX,
+        .request_arena_bytes = 1 << 20,
+    };
+    http_server_configure(w.server, &options);
+}
+
+static void shakes_hands_and_is_late(struct task *t, void *arg)
+{
+    (void)arg;
+    struct stream in_time, silent;
+    keep_none_alive();
+    shake_hands(t, &in_time);
+    shake_hands(t, &silent);
+    CHECK_OK(task_sleep(t, WORLD_HEAD_MS - 1000));
+    CHECK_EQ(http_server_connections(w.server), 2);
+    raw_put(t, &in_time, "GET / HTTP/1.1\r\nHost: a\r\n");
+    some_turns(t);
+    raw_put(t, &in_time, "\r\n");
+    CHECK(raw_get(t, &in_time, &answer) != OK);
+    CHECK(str_starts(buf_str(&answer), STR("HTTP/1.1 200 OK\r\n")));
+    CHECK_OK(task_sleep(t, 2000));
+    CHECK_EQ(http_server_connections(w.server), 0);
+    stream_close(&in_time);
+    stream_close(&silent);
+}
+
+TEST(the_first_head_has_its_time_after_a_handshake_too)
+{
+    struct run run = { .fn = shakes_hands_and_is_late, .tls = server_tls(CERT_GOOD) };
+    test_run(run_in_world, &run);
+    SSL_CTX_free(run.tls);
+    buf_fini(&answer);
+}
+
 /* ---- stopped at every wait ---- */
 
 static struct task *conductor;
@@ -253,4 +306,5 @@ TEST(a_stop_at_any_wait_leaves_nothing_open)
 RUN_TESTS(T(bodies_of_all_sizes_come_back_over_one_connection),
           T(a_new_tls_connection_resumes_the_session), T(a_server_with_another_name_is_refused),
           T(a_tls_server_lets_go_who_does_not_shake_hands),
+          T(the_first_head_has_its_time_after_a_handshake_too),
           T(a_stop_at_any_wait_leaves_nothing_open))

@@ -176,8 +176,8 @@ TEST(a_refused_client_that_never_ends_its_body_is_let_go)
 static void sends_half_a_head(struct task *t, void *arg)
 {
     (void)arg;
-    enum { EACH = 4 };
-    struct stream slow[EACH], quick[EACH];
+    enum { EACH = 48 }; /* so many that one a turn would be too few */
+    static struct stream slow[EACH], quick[EACH];
     for (int i = 0; i < EACH; i++) {
         raw_open(t, &w, &slow[i]);
         raw_open(t, &w, &quick[i]);
