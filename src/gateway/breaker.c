@@ -85,6 +85,13 @@ bool breaker_enter(struct breaker *b, const struct breaker_options *options, int
     return enters;
 }
 
+void breaker_probe_flows(struct breaker *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->is_probing = false;
+    pthread_mutex_unlock(&b->lock);
+}
+
 static bool must_open(struct breaker *b, const struct breaker_options *options)
 {
     if (b->in_row >= options->failures_in_row)

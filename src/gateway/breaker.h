@@ -5,7 +5,7 @@
  *
  * Closed until `failures_in_row` failures in a row, or until the lower 95 % Wilson bound of the
  * failures among the last `window` results (at least `min_samples`) passes one half; open for
- * `open_ms`; then half open: one probe decides. What counts as a failure stands in the failure table.
+ * `open_ms`; then half open: one probe decides, at a time. What counts as a failure stands in the failure table.
  *
  * Thread:  any; a lock that is never held across a wait.
  * Source:  Wilson, E. B. (1927), score interval with z = 1.96.
@@ -47,6 +47,9 @@ bool breaker_may_pass(struct breaker *b, const struct breaker_options *options, 
 /* Before a call: false when it must not be made. In the half-open state the one that gets through is
  * the probe, and its result must be told with breaker_note. */
 bool breaker_enter(struct breaker *b, const struct breaker_options *options, int64_t now_ns, bool *is_probe);
+
+/* The answer to the probe has begun, and may take minutes: the next one may go. Its end still decides. */
+void breaker_probe_flows(struct breaker *b);
 
 struct breaker_result {
     enum health health;

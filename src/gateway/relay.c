@@ -65,6 +65,8 @@ static void begin_content(struct relay *r)
     r->has_content = true;
     r->attempt->first_content_ns = loop_now_ns(r->attempt->call->gateway->loop);
     arena_fini(r->attempt->memory);
+    if (r->attempt->is_probe)
+        breaker_probe_flows(&r->attempt->state->breaker);
 }
 
 static void take_event(struct relay *r, struct str data)

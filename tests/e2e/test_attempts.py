@@ -56,6 +56,36 @@ def health_of(server, name):
     return found
 
 
+# ---- a probe that takes long ----
+
+def test_a_probe_that_streams_for_long_keeps_nobody_away(start_server, raw):
+    end = threading.Event()
+
+    def recovers(connection, nth):
+        if nth == 1:
+            return refusal(500)
+        if nth > 2:
+            return GOOD_STREAM
+        connection.sendall(HEAD + chunk("Hello"))
+        end.wait(20)
+        return chunk(".") + chunk(finish="stop") + DONE
+
+    raw.answers["m"] = recovers
+    server = start_server(sections(raw, "m", retry={"budget": 0}, breaker={"failures_in_row": 1, "open_ms": 100}))
+    assert server.chat("m", stream=True).status == 502
+    assert eventually(lambda: server.get("/health").json["providers"][0]["deployments"][0]["state"] != "closed")
+    with ThreadPoolExecutor(1) as pool:
+        def probe():
+            reply = server.chat("m", stream=True)
+            return reply if reply.status == 200 else None
+        long = pool.submit(lambda: eventually(probe, 20))
+        assert eventually(lambda: raw.times("m") == 2, 20)
+        assert eventually(lambda: server.chat("m", stream=True).status == 200, 10)
+        assert not long.done()
+        end.set()
+        assert long.result().text == "Hello."
+
+
 # ---- a provider that does not take the request ----
 
 @BOTH

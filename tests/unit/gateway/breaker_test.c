@@ -130,6 +130,25 @@ TEST(one_probe_at_a_time_decides)
     breaker_fini(&breaker);
 }
 
+TEST(a_probe_that_flows_keeps_nobody_away_and_its_end_still_decides)
+{
+    open_it();
+    now_ns += 30000 * NS_PER_MS;
+    CHECK(enter_as_probe());
+    CHECK(!enter());
+    breaker_probe_flows(&breaker);
+    CHECK(enter_as_probe());
+    CHECK(!enter());
+    CHECK_EQ(note_probe(HEALTH_FAILURE), BREAKER_OPEN); /* the first one broke */
+    CHECK_EQ(note_probe(HEALTH_SUCCESS), BREAKER_OPEN);
+    now_ns += 30000 * NS_PER_MS;
+    CHECK(enter_as_probe());
+    breaker_probe_flows(&breaker);
+    CHECK(enter_as_probe());
+    CHECK_EQ(note_probe(HEALTH_SUCCESS), BREAKER_CLOSED);
+    breaker_fini(&breaker);
+}
+
 TEST(whoever_began_before_it_opened_decides_nothing_for_the_probe)
 {
     open_it();
@@ -185,6 +204,7 @@ TEST(repeats_are_paid_from_what_successes_earn)
 RUN_TESTS(T(five_failures_in_a_row_open_and_a_success_between_starts_anew),
           T(what_does_not_count_changes_nothing), T(the_wilson_bound_is_exact_to_a_thousandth),
           T(mostly_failing_opens_even_with_successes_between), T(one_probe_at_a_time_decides),
+          T(a_probe_that_flows_keeps_nobody_away_and_its_end_still_decides),
           T(whoever_began_before_it_opened_decides_nothing_for_the_probe),
           T(wrong_credentials_open_at_once), T(results_of_calls_that_began_before_it_opened_are_ignored),
           T(repeats_are_paid_from_what_successes_earn))
