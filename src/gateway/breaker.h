@@ -5,7 +5,8 @@
  *
  * Closed until `failures_in_row` failures in a row, or until the lower 95 % Wilson bound of the
  * failures among the last `window` results (at least `min_samples`) passes one half; open for
- * `open_ms`; then half open: one probe decides, at a time. What counts as a failure stands in the failure table.
+ * `open_ms`; then half open: one probe at a time decides. What counts as a
+ * failure stands in the failure table.
  *
  * Thread:  any; a lock that is never held across a wait.
  * Source:  Wilson, E. B. (1927), score interval with z = 1.96.
