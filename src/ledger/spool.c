@@ -26,6 +26,21 @@ static enum err open_file(struct spool *s, struct fail *fail)
     return err;
 }
 
+/* Other processes that share it add and remove, too. */
+static enum err count_rows(struct spool *s, int64_t *rows)
+{
+    *rows = 0;
+    enum err err = store_run(s->store, SQL_SPOOL_COUNT, NULL, 0, keep_number, rows);
+    if (!err)
+        series_add(s->waiting, *rows - series_value(s->waiting));
+    return err;
+}
+
+static void log_failure(const struct spool *s)
+{
+    log_error(NULL, "ledger_spool_failed", LOG_TEXT("detail", store_error(s->store)));
+}
+
 enum err spool_init(struct spool *s, struct str path, struct fail *fail)
 {
     *s = (struct spool) { .waiting = metrics_series(METRIC_LEDGER_SPOOLED, NULL) };
@@ -34,12 +49,9 @@ enum err spool_init(struct spool *s, struct str path, struct fail *fail)
     s->path = str_dup(path);
     if (access(s->path, F_OK) != 0)
         return OK;
-    int64_t rows = 0;
+    int64_t rows;
     enum err err = open_file(s, fail);
-    if (!err)
-        err = store_run(s->store, SQL_SPOOL_COUNT, NULL, 0, keep_number, &rows);
-    series_add(s->waiting, rows - series_value(s->waiting));
-    return err;
+    return err ? err : count_rows(s, &rows);
 }
 
 enum err spool_check_place(const struct spool *s, struct fail *fail)
@@ -106,7 +118,7 @@ enum err spool_add(struct spool *s, struct names *names, struct record *list)
     if (!err)
         err = store_commit(s->store);
     if (err) {
-        log_error(NULL, "ledger_spool_failed", LOG_TEXT("detail", store_error(s->store)));
+        log_failure(s);
         store_rollback(s->store);
         return ERR_STORE;
     }
@@ -174,26 +186,19 @@ static enum err drain_page(struct spool *s, struct writer *w, struct page *page)
     if (!err)
         err = store_commit(s->store);
     if (!err) {
-        /* An empty page: another process may have taken out what we had put in. */
-        int64_t waiting = series_value(s->waiting);
-        series_add(s->waiting, page->len ? -HZ_MIN((int64_t)page->len, waiting) : -waiting);
+        series_add(s->waiting, -HZ_MIN((int64_t)page->len, series_value(s->waiting)));
         return OK;
     }
     if (err == ERR_STORE && w->is_loaded)
-        log_error(NULL, "ledger_spool_failed", LOG_TEXT("detail", store_error(s->store)));
+        log_failure(s);
     store_rollback(s->store);
     return err;
 }
 
-enum err spool_drain(struct spool *s, struct writer *w)
+static enum err drain_pages(struct spool *s, struct writer *w)
 {
+    enum err err;
     int64_t total = 0;
-    /* Another process that shares it may have made it meanwhile. */
-    if (!s->path || (!s->store && access(s->path, F_OK) != 0))
-        return OK;
-    enum err err = open_once(s);
-    if (err)
-        return err;
     struct page *page = MEM_NEW(struct page);
     page->names = w->names;
     page->records = mem_zalloc(PAGE_ROWS * sizeof(*page->records));
@@ -207,4 +212,20 @@ enum err spool_drain(struct spool *s, struct writer *w)
     mem_free(page->records);
     mem_free(page);
     return err;
+}
+
+/* It is looked at every other second: while it is empty, that takes no lock. */
+enum err spool_drain(struct spool *s, struct writer *w)
+{
+    int64_t rows;
+    /* Another process that shares it may have made it meanwhile. */
+    if (!s->path || (!s->store && access(s->path, F_OK) != 0))
+        return OK;
+    enum err err = open_once(s);
+    if (err)
+        return err;
+    err = count_rows(s, &rows);
+    if (err)
+        log_failure(s);
+    return err || rows == 0 ? err : drain_pages(s, w);
 }
