@@ -262,8 +262,9 @@ static enum outcome exchange(struct task *t, struct attempt *a, const struct llm
     if (err && !has_answered_early(t, a, err))
         return send_failed(t, a, err);
     task_set_stage(t, "wait for provider");
-    err = err ? OK : http_exchange_head(t, &a->exchange, a->silent_ns);
-    if (err)
+    if (a->was_sent)
+        err = http_exchange_head(t, &a->exchange, a->silent_ns);
+    if (a->was_sent && err)
         return attempt_wait_failed(t, a, err, "waiting for the answer");
     a->http_status = a->exchange.head.status;
     llm_limits_read(&a->exchange.head, clock_wall_ms(), &a->limits);

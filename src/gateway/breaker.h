@@ -32,7 +32,7 @@ struct breaker_options {
 struct breaker {
     pthread_mutex_t lock;
     _Atomic int state; /* enum breaker_state */
-    int64_t since_ns; /* it is open or closed; 0: closed from the start */
+    int64_t since_ns; /* it is in its state; 0: closed from the start */
     uint64_t results; /* newest in bit 0; set: a failure */
     unsigned results_len;
     unsigned in_row;

@@ -18,7 +18,7 @@ enum {
     REASON_MAX = 320,
     LINGER_BYTES = 32 << 20, /* most clients read an answer only after their whole body is out */
     SAY_EVERY_MS = 1000,
-    LOOKS_MAX = 2,
+    LOOKS_MAX = 2, /* for requests of a connection, before others have their turn */
     REFUSE_AT_ONCE = 1024, /* connections, before others have their turn */
 };
 
