@@ -77,7 +77,7 @@ struct run {
     int64_t shed_delay_ms;
 };
 
-static void run_in_world(struct task *t, void *arg)
+static void open_world_and_run(struct task *t, void *arg)
 {
     struct run *run = arg;
     struct http_server_options options = { .shed_delay_ms = run->shed_delay_ms, .wait_behind = wait_behind };
@@ -85,6 +85,11 @@ static void run_in_world(struct task *t, void *arg)
     wait_behind_ms = 0;
     world_open(&w, note_order, NULL, &options);
     run->fn(t, NULL);
+}
+
+static void run_in_world(struct task *t, void *arg)
+{
+    open_world_and_run(t, arg);
     some_turns(t);
     world_close(&w);
     test_done();
@@ -244,13 +249,18 @@ TEST(a_lull_is_no_part_of_the_pace)
     run(comes_after_a_lull, ABOVE_ALL_WAITS_MS);
 }
 
-static void is_told_before_others_are_served(struct task *t, void *arg)
+static void crowd_is_to_be_refused(struct task *t)
 {
-    (void)arg;
     crowd_comes(t);
     wait_behind_ms = 1000;
     for (int i = 0; i < 3; i++)
         CHECK_OK(task_sleep(t, LOAD_INTERVAL_MS));
+}
+
+static void is_told_before_others_are_served(struct task *t, void *arg)
+{
+    (void)arg;
+    crowd_is_to_be_refused(t);
     wait_behind_ms = 0;
     some_turns(t);
     crowd_asks(t); /* nothing is refused, for nobody waits long now */
@@ -272,30 +282,12 @@ TEST(a_refusal_does_not_wait_behind_those_that_will_be_served)
     run(is_told_before_others_are_served, ABOVE_A_TURN_MS);
 }
 
-static void crowd_is_to_be_refused(struct task *t)
-{
-    crowd_comes(t);
-    wait_behind_ms = 1000;
-    for (int i = 0; i < 3; i++)
-        CHECK_OK(task_sleep(t, LOAD_INTERVAL_MS));
-}
-
 static void is_stopped_while_some_are_refused(struct task *t, void *arg)
 {
     (void)arg;
     crowd_is_to_be_refused(t);
     crowd_asks(t);
     loop_stop(test_loop); /* in the very turn in which it hears of them */
-}
-
-static void close_after_the_loop(struct task *t, void *arg)
-{
-    struct run *run = arg;
-    struct http_server_options options = { .shed_delay_ms = run->shed_delay_ms, .wait_behind = wait_behind };
-    handled = 0;
-    wait_behind_ms = 0;
-    world_open(&w, note_order, NULL, &options);
-    run->fn(t, NULL);
 }
 
 static void turn_is_not_endless(void *turns)
@@ -309,7 +301,7 @@ TEST(a_loop_that_stops_ends_though_refusals_are_queued)
     struct loop_options options = { .is_clock_virtual = true };
     struct run run = { is_stopped_while_some_are_refused, ABOVE_A_TURN_MS };
     CHECK_OK(loop_create(&options, &test_loop));
-    task_spawn(test_loop, "test", close_after_the_loop, &run);
+    task_spawn(test_loop, "test", open_world_and_run, &run); /* it is closed after the loop */
     loop_each_turn(test_loop, turn_is_not_endless, &turns);
     loop_run(test_loop);
     CHECK_EQ(http_server_connections(w.server), 0);
