@@ -5,6 +5,7 @@ import pytest
 
 import harness
 from harness import ROOT, Server
+from postgres import Postgres
 from simulated import DIALECTS, KnownSim, checked, make_tls, standard_sections
 
 measurements = pytest.StashKey()
@@ -50,6 +51,13 @@ def start_server(tmp_path):
 
     yield start
     checked([fault for server in running for fault in server.finish()])
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    running = Postgres()
+    yield running
+    running.stop()
 
 
 @pytest.fixture

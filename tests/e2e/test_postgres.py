@@ -5,15 +5,8 @@ import pytest
 
 from harness import eventually, run
 from money import cost_nusd
-from postgres import Postgres, Road
+from postgres import Road
 from simulated import PRICE, standard_sections
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    running = Postgres()
-    yield running
-    running.stop()
 
 
 class Store:

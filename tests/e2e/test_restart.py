@@ -11,7 +11,6 @@ import pytest
 
 import harness
 from harness import eventually, free_port, http_call, write_config
-from postgres import Postgres
 from simulated import model, provider
 
 
@@ -131,13 +130,6 @@ def test_a_process_that_hangs_at_its_start_is_ended_and_the_next_restart_works(s
     again.event("retiring")
     assert server.process.wait(20) == 0
     assert server.chat("m").status == 200
-
-
-@pytest.fixture
-def postgres():
-    running = Postgres()
-    yield running
-    running.stop()
 
 
 def test_a_process_that_serves_is_not_ended_because_the_old_one_stood_still(postgres, start_server, restarts, sections):
